@@ -1,0 +1,1 @@
+//! The configuration file: TOML in, everything that is wrong with it out.

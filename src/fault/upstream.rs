@@ -1,0 +1,141 @@
+use std::{fmt, time::Duration};
+
+/// What a provider did wrong, as far as it matters to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UpstreamKind {
+    /// It rejected our credential.
+    AuthFailed,
+    /// Our own account there is empty or blocked.
+    AccountExhausted,
+    /// It limits us.
+    RateLimited,
+    /// It says that the request is invalid.
+    InvalidRequest,
+    /// It does not know the task or the model.
+    NotFound,
+    /// It blocked the input.
+    InputModeration,
+    /// It blocked the output.
+    OutputModeration,
+    /// It failed.
+    ProviderError,
+    /// It, or something in front of it, has too much work.
+    Overloaded,
+    /// It did not answer in time.
+    Timeout,
+    /// It cannot be reached, or hung up without an answer.
+    Unreachable,
+    /// Its answer was cut off.
+    Incomplete,
+    /// Its answer means nothing we know.
+    Unexpected,
+}
+
+/// The evidence behind an [`UpstreamFault`], for logs and for what may be repeated. Never shown to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The status of its answer.
+    Status(u16),
+    /// Its name does not resolve.
+    Dns,
+    /// No connection.
+    Connect,
+    /// No connection in time.
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    Tls,
+    /// It closed or reset the connection before it answered.
+    Reset,
+    /// No answer head in time.
+    FirstByteTimeout,
+    /// Silence in the middle of the answer.
+    IdleTimeout,
+    /// The whole exchange took too long.
+    TotalTimeout,
+    /// The connection ended in the middle of the answer.
+    CutOff,
+    /// What it sent is not HTTP, or is ambiguous.
+    Malformed,
+    /// It switched protocols without being asked.
+    UnexpectedUpgrade,
+    /// Its answer has an encoding that we cannot undo.
+    Encoding,
+    /// Told by the application.
+    Other,
+}
+
+/// A provider failed, or refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpstreamFault {
+    /// What it means.
+    pub kind: UpstreamKind,
+    /// How it showed.
+    pub cause: Cause,
+    /// When the provider may be asked again, by its own word.
+    pub retry_after: Option<Duration>,
+}
+
+impl UpstreamFault {
+    /// A failure of this kind, shown by this cause.
+    pub const fn new(kind: UpstreamKind, cause: Cause) -> Self {
+        Self { kind, cause, retry_after: None }
+    }
+
+    /// Adds when the provider may be asked again.
+    #[must_use]
+    pub const fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+}
+
+impl From<UpstreamKind> for UpstreamFault {
+    fn from(kind: UpstreamKind) -> Self {
+        Self::new(kind, Cause::Other)
+    }
+}
+
+impl fmt::Display for UpstreamFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            UpstreamKind::AuthFailed => "the provider rejected our credential",
+            UpstreamKind::AccountExhausted => "our account at the provider is exhausted",
+            UpstreamKind::RateLimited => "the provider limits us",
+            UpstreamKind::InvalidRequest => "the provider says the request is invalid",
+            UpstreamKind::NotFound => "the provider does not know it",
+            UpstreamKind::InputModeration => "the provider blocked the input",
+            UpstreamKind::OutputModeration => "the provider blocked the output",
+            UpstreamKind::ProviderError => "the provider failed",
+            UpstreamKind::Overloaded => "the provider is overloaded",
+            UpstreamKind::Timeout => "the provider did not answer in time",
+            UpstreamKind::Unreachable => "the provider cannot be reached",
+            UpstreamKind::Incomplete => "the provider's answer was cut off",
+            UpstreamKind::Unexpected => "the provider's answer is not understood",
+        };
+        write!(f, "{kind} ({})", self.cause)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Status(status) => return write!(f, "status {status}"),
+            Self::Dns => "name not resolved",
+            Self::Connect => "no connection",
+            Self::ConnectTimeout => "no connection in time",
+            Self::Tls => "TLS handshake failed",
+            Self::Reset => "connection closed without an answer",
+            Self::FirstByteTimeout => "no first byte in time",
+            Self::IdleTimeout => "silence within the answer",
+            Self::TotalTimeout => "whole exchange out of time",
+            Self::CutOff => "connection closed within the answer",
+            Self::Malformed => "not valid HTTP",
+            Self::UnexpectedUpgrade => "protocol switched unasked",
+            Self::Encoding => "content encoding not understood",
+            Self::Other => "told by the application",
+        })
+    }
+}

@@ -1,0 +1,2 @@
+//! The standalone proxy.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The listener.
+mod scan;

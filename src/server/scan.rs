@@ -1,0 +1,1 @@
+//! What is only visible before hyper parses.
