@@ -1,8 +1,13 @@
 //! One error contract for APIs that are built on other people's APIs.
 
+#[cfg(feature = "axum")]
+mod axum;
 pub mod catalog;
 pub mod envelope;
 pub mod fault;
+pub mod normalize;
+pub mod profile;
+pub mod request_id;
 
 #[cfg(feature = "standalone")]
 pub mod config;
@@ -11,5 +16,6 @@ mod demo;
 #[cfg(feature = "standalone")]
 mod server;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Entry};
 pub use fault::{Disposition, Fault, Kind};
+pub use normalize::{Normalize, NormalizeLayer};

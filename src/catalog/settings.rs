@@ -22,7 +22,7 @@ pub struct Settings {
 }
 
 /// Changes to one entry of a catalog, or a new entry.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EntryPatch {
@@ -67,7 +67,12 @@ impl fmt::Display for InvalidCatalog {
         write!(f, "the catalog is invalid: ")?;
         for (i, mistake) in self.mistakes.iter().enumerate() {
             let separator = if i == 0 { "" } else { "; " };
-            write!(f, "{separator}{}: {}", mistake.path.join("."), mistake.message)?;
+            write!(
+                f,
+                "{separator}{}: {}",
+                mistake.path.join("."),
+                mistake.message
+            )?;
         }
         Ok(())
     }

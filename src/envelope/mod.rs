@@ -1,5 +1,18 @@
-//! The wire shape of an answer.
+//! The wire shape of an answer: `{"data":null,"error":{"code","message",…}}`.
+//!
+//! One function writes it, [`Catalog::respond`]: body, `content-type`, `content-length`,
+//! `cache-control: no-store`, and what a fault brings along (`retry-after`, `allow`, `www-authenticate`).
+//! Which fields an answer has besides `code` and `message` is the catalog's choice, see [`Field`].
+
+mod body;
+mod respond;
+mod write;
+
+use http::HeaderValue;
 use serde::Deserialize;
+
+pub use self::body::ResponseBody;
+pub(crate) use self::respond::RenderedBy;
 
 /// An optional field of the `error` object, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -19,4 +32,39 @@ pub enum Field {
     Field,
     /// Who failed: `gateway` or `upstream`.
     Source,
+}
+
+impl Field {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DocsUrl => "docs_url",
+            Self::RequestId => "request_id",
+            Self::Retryable => "retryable",
+            Self::RetryAfterMs => "retry_after_ms",
+            Self::Field => "field",
+            Self::Source => "source",
+        }
+    }
+}
+
+/// What an answer depends on besides its fault.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// Whether the request was a HEAD: the answer has the same header fields and no body
+    /// (RFC 9110, section 9.3.2).
+    pub head: bool,
+    /// The request's id.
+    pub request_id: Option<&'a HeaderValue>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a request: its method, and its `x-request-id` as
+    /// [`NormalizeLayer`](crate::NormalizeLayer) has set it.
+    pub fn of<B>(request: &'a http::Request<B>) -> Self {
+        Self {
+            head: request.method() == http::Method::HEAD,
+            request_id: request.headers().get(crate::request_id::HEADER),
+        }
+    }
 }
