@@ -5,6 +5,8 @@ mod axum;
 pub mod catalog;
 pub mod envelope;
 pub mod fault;
+#[cfg(feature = "forward")]
+pub mod forward;
 pub mod normalize;
 pub mod profile;
 pub mod request_id;
@@ -18,4 +20,6 @@ mod server;
 
 pub use catalog::{Catalog, Entry};
 pub use fault::{Disposition, Fault, Kind};
+#[cfg(feature = "forward")]
+pub use forward::Forward;
 pub use normalize::{Normalize, NormalizeLayer};

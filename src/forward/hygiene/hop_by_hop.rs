@@ -1,0 +1,86 @@
+use http::{HeaderMap, HeaderName, header};
+
+/// Fields that concern one connection alone, nominated or not (RFC 9110, section 7.6.1).
+const ALWAYS: [HeaderName; 7] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::UPGRADE,
+    header::TRANSFER_ENCODING,
+];
+
+/// Whether a `Connection` line may take this field away.
+///
+/// What frames or routes the message, what the gateway itself has put there, and credentials stay: a client
+/// could otherwise make the gateway forget them.
+fn may_be_nominated(name: &HeaderName) -> bool {
+    !matches!(
+        *name,
+        header::HOST | header::CONTENT_LENGTH | header::AUTHORIZATION | header::VIA
+    ) && !name.as_str().starts_with("x-forwarded-")
+        && !name.as_str().starts_with("x-tollgate-")
+        && !matches!(
+            name.as_str(),
+            "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key"
+        )
+}
+
+/// Removes the fields that concern this connection alone, and everything that any `Connection` line names.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let nominated: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .filter(may_be_nominated)
+            .collect();
+        for name in nominated {
+            headers.remove(name);
+        }
+    }
+    for name in &ALWAYS {
+        headers.remove(name);
+    }
+}
+
+/// Whether one of a list's members is this token, in any of the field's lines.
+pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Fields that have no business in trailers (RFC 9110, section 6.5.1): framing, routing, credentials, and
+/// whatever the gateway decides on.
+pub(super) fn is_forbidden_trailer(name: &HeaderName) -> bool {
+    ALWAYS.contains(name)
+        || matches!(
+            *name,
+            header::HOST
+                | header::CONTENT_LENGTH
+                | header::CONTENT_TYPE
+                | header::CONTENT_ENCODING
+                | header::CONTENT_RANGE
+                | header::AUTHORIZATION
+                | header::COOKIE
+                | header::SET_COOKIE
+                | header::TE
+                | header::TRAILER
+                | header::VIA
+                | header::CACHE_CONTROL
+                | header::EXPECT
+                | header::MAX_FORWARDS
+                | header::RANGE
+        )
+        || name.as_str().starts_with("x-forwarded-")
+        || name.as_str().starts_with("x-tollgate-")
+        || matches!(
+            name.as_str(),
+            "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key"
+        )
+}

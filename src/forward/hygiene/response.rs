@@ -1,0 +1,275 @@
+use super::hop_by_hop::{has_token, is_forbidden_trailer, remove_hop_by_hop};
+use crate::fault::{Cause, UpstreamFault, UpstreamKind};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, response::Parts, uri::Authority};
+use std::time::Duration;
+
+/// Fields that tell a client who the provider is, or bind the client to the provider's host.
+const IDENTIFYING: [HeaderName; 8] = [
+    header::SERVER,
+    header::VIA,
+    header::ALT_SVC,
+    header::STRICT_TRANSPORT_SECURITY,
+    HeaderName::from_static("x-powered-by"),
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("report-to"),
+    HeaderName::from_static("reporting-endpoints"),
+];
+
+/// Prefixes of such fields: content delivery networks, proxies, and providers' own.
+const IDENTIFYING_PREFIXES: [&str; 6] = [
+    "cf-",
+    "x-envoy-",
+    "x-amz-cf-",
+    "x-amzn-",
+    "x-served-by",
+    "openai-",
+];
+
+/// Makes a provider's answer one of ours: hop-by-hop fields out, and what identifies the provider.
+pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority) {
+    let headers = &mut parts.headers;
+    remove_hop_by_hop(headers);
+    for name in &IDENTIFYING {
+        headers.remove(name);
+    }
+    let prefixed = |name: &&HeaderName| {
+        IDENTIFYING_PREFIXES
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix))
+    };
+    if headers.keys().any(|name| prefixed(&name)) {
+        let found: Vec<_> = headers.keys().filter(prefixed).cloned().collect();
+        for name in found {
+            headers.remove(name);
+        }
+    }
+    if let Some(location) = headers.get(header::LOCATION)
+        && let Some(relative) = without_authority(location, provider)
+    {
+        headers.insert(header::LOCATION, relative);
+    }
+}
+
+/// A redirect of the provider to itself, without its name.
+fn without_authority(location: &HeaderValue, provider: &Authority) -> Option<HeaderValue> {
+    let uri: Uri = location.to_str().ok()?.parse().ok()?;
+    let authority = uri.authority()?;
+    if !authority.host().eq_ignore_ascii_case(provider.host()) {
+        return None;
+    }
+    HeaderValue::from_str(uri.path_and_query().map_or("/", |path| path.as_str())).ok()
+}
+
+/// Refuses an answer whose end could be found in two ways (RFC 9112, section 6.3).
+///
+/// # Errors
+///
+/// [`UpstreamKind::Unexpected`] for a transfer coding other than one `chunked`, or one beside a length.
+pub(in crate::forward) fn check_framing(headers: &HeaderMap) -> Result<(), UpstreamFault> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
+    let chunked = coding
+        .as_bytes()
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"chunked");
+    if chunked && codings.next().is_none() && !headers.contains_key(header::CONTENT_LENGTH) {
+        return Ok(());
+    }
+    Err(UpstreamFault::new(
+        UpstreamKind::Unexpected,
+        Cause::Malformed,
+    ))
+}
+
+/// Whether a `101` switches to the protocol that was asked for.
+pub(in crate::forward) fn is_upgrade_to(headers: &HeaderMap, asked: &HeaderValue) -> bool {
+    let mut values = headers.get_all(header::UPGRADE).iter();
+    let (Some(got), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    // A client may offer several; the provider takes one of them.
+    has_token(headers, &header::CONNECTION, "upgrade")
+        && asked.as_bytes().split(|b| *b == b',').any(|offered| {
+            offered
+                .trim_ascii()
+                .eq_ignore_ascii_case(got.as_bytes().trim_ascii())
+        })
+}
+
+/// How long the provider keeps an idle connection, if it says so: `Keep-Alive: timeout=5`.
+pub(in crate::forward) fn keep_alive_hint(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let timeout = value
+        .split(',')
+        .find_map(|p| p.trim().strip_prefix("timeout="))?;
+    timeout.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Drops trailer fields of an answer that have no business there, or identify the provider.
+pub(in crate::forward) fn keep_response_trailers(trailers: HeaderMap) -> HeaderMap {
+    keep_trailers(trailers, |name| {
+        is_forbidden_trailer(name) || IDENTIFYING.contains(name)
+    })
+}
+
+pub(super) fn keep_trailers(
+    trailers: HeaderMap,
+    forbidden: impl Fn(&HeaderName) -> bool,
+) -> HeaderMap {
+    if !trailers.keys().any(&forbidden) {
+        return trailers;
+    }
+    let mut kept = HeaderMap::with_capacity(trailers.len());
+    for name in trailers.keys().filter(|name| !forbidden(name)) {
+        for value in trailers.get_all(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Response;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_identifies_the_provider_stays_here() {
+        let table: &[(&[(&'static str, &'static str)], &[(&str, &str)])] = &[
+            (
+                &[("server", "acme"), ("x-powered-by", "php"), ("etag", "1")],
+                &[("etag", "1")],
+            ),
+            (
+                &[
+                    ("cf-ray", "1"),
+                    ("x-envoy-upstream-service-time", "1"),
+                    ("age", "1"),
+                ],
+                &[("age", "1")],
+            ),
+            (
+                &[
+                    ("connection", "x-a"),
+                    ("x-a", "1"),
+                    ("keep-alive", "timeout=5"),
+                ],
+                &[],
+            ),
+            (
+                &[("location", "https://provider.test/a?b")],
+                &[("location", "/a?b")],
+            ),
+            (
+                &[("location", "http://PROVIDER.test:9/a")],
+                &[("location", "/a")],
+            ),
+            (
+                &[("location", "https://cdn.test/a")],
+                &[("location", "https://cdn.test/a")],
+            ),
+            (&[("location", "/a")], &[("location", "/a")]),
+            (&[("trailer", "x-sum")], &[("trailer", "x-sum")]),
+        ];
+        for (sent, want) in table {
+            let mut parts = Response::new(()).into_parts().0;
+            parts.headers = headers(sent);
+            clean_response(&mut parts, &Authority::from_static("provider.test"));
+            let left: Vec<_> = parts
+                .headers
+                .iter()
+                .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
+                .collect();
+            assert_eq!(left, *want, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_framing() {
+        let table: &[(&[(&'static str, &'static str)], bool)] = &[
+            (&[], true),
+            (&[("content-length", "1")], true),
+            (&[("transfer-encoding", "chunked")], true),
+            (&[("transfer-encoding", "Chunked")], true),
+            (&[("transfer-encoding", "gzip, chunked")], false),
+            (
+                &[
+                    ("transfer-encoding", "chunked"),
+                    ("transfer-encoding", "chunked"),
+                ],
+                false,
+            ),
+            (&[("transfer-encoding", "identity")], false),
+            (
+                &[("transfer-encoding", "chunked"), ("content-length", "1")],
+                false,
+            ),
+        ];
+        for (fields, good) in table {
+            assert_eq!(check_framing(&headers(fields)).is_ok(), *good, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_protocol_that_was_asked_for() {
+        let table: &[(&[(&'static str, &'static str)], &'static str, bool)] = &[
+            (
+                &[("connection", "Upgrade"), ("upgrade", "WebSocket")],
+                "websocket",
+                true,
+            ),
+            (&[("connection", "upgrade"), ("upgrade", "b")], "a, b", true),
+            (
+                &[("connection", "upgrade"), ("upgrade", "h2c")],
+                "websocket",
+                false,
+            ),
+            (&[("upgrade", "websocket")], "websocket", false),
+            (&[("connection", "upgrade")], "websocket", false),
+        ];
+        for (fields, asked, good) in table {
+            let asked = HeaderValue::from_static(asked);
+            assert_eq!(is_upgrade_to(&headers(fields), &asked), *good, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn keep_alive_hints() {
+        let table: &[(&'static str, Option<u64>)] = &[
+            ("timeout=5", Some(5)),
+            ("max=100, timeout=7", Some(7)),
+            ("timeout=x", None),
+            ("max=1", None),
+        ];
+        for (value, want) in table {
+            let got = keep_alive_hint(&headers(&[("keep-alive", value)]));
+            assert_eq!(got, want.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn trailers_cannot_smuggle() {
+        let sent = headers(&[
+            ("x-sum", "1"),
+            ("content-length", "5"),
+            ("x-sum", "2"),
+            ("host", "h"),
+        ]);
+        let kept = keep_response_trailers(sent);
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
+            .collect();
+        assert_eq!(kept, [("x-sum", "1"), ("x-sum", "2")]);
+    }
+}
