@@ -251,7 +251,7 @@ impl Scenario {
         let name = match headers.get(HEADER) {
             Some(name) => name.to_str().map_err(|_| Unknown)?,
             None => match prompt.strip_prefix(PROMPT) {
-                Some(rest) => rest.split_whitespace().next().unwrap_or_default(),
+                Some(rest) => rest.split(char::is_whitespace).next().unwrap_or_default(),
                 None => return Ok(Self::Ok),
             },
         };
