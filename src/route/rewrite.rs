@@ -1,0 +1,83 @@
+use crate::Fault;
+use http::{Uri, uri::PathAndQuery};
+use matchit::Params;
+
+/// Where a route's requests go: the path of a request to the provider, with the route's parameters in braces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rewrite {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Literal(String),
+    Param(String),
+}
+
+impl Rewrite {
+    /// Reads the template. Its parameters are known to be the path's: the configuration has been checked.
+    pub(super) fn parse(template: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = template;
+        while let Some((literal, (name, after))) =
+            rest.split_once('{').and_then(|(literal, param)| Some((literal, param.split_once('}')?)))
+        {
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(literal.to_owned()));
+            }
+            pieces.push(Piece::Param(name.trim_start_matches('*').to_owned()));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Literal(rest.to_owned()));
+        }
+        Self { pieces }
+    }
+
+    /// The request's target with the new path; its query stays. Parameters go over as they came, with their
+    /// percent-encoding.
+    pub(super) fn apply(&self, uri: &Uri, params: &Params<'_, '_>) -> Result<Uri, Fault> {
+        let mut target = String::with_capacity(uri.path().len() + 32);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(literal) => target.push_str(literal),
+                Piece::Param(name) => target.push_str(params.get(name).unwrap_or_default()),
+            }
+        }
+        if let Some(query) = uri.query() {
+            target.push('?');
+            target.push_str(query);
+        }
+        // Every piece comes from a valid target, so nothing but its length can be wrong with the whole.
+        let target = PathAndQuery::try_from(target).map_err(|_| Fault::UriTooLong)?;
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(target);
+        Uri::from_parts(parts).map_err(|_| Fault::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_rewritten_and_queries_kept() {
+        let table = [
+            ("/a", "/b", "/a", "/b"),
+            ("/a", "/b", "/a?x=1&y", "/b?x=1&y"),
+            ("/t/{id}", "/v1/{id}/x", "/t/a%2Fb", "/v1/a%2Fb/x"),
+            ("/t/{id}/{n}", "/{n}-{id}", "/t/1/2", "/2-1"),
+            ("/t/{*rest}", "/v/{rest}", "/t/a/b?q", "/v/a/b?q"),
+            ("/t/{*rest}", "/v/{*rest}", "/t/a", "/v/a"),
+            ("/a", "/b", "http://h/a?x", "http://h/b?x"),
+        ];
+        for (route, template, uri, want) in table {
+            let mut router = matchit::Router::new();
+            router.insert(route, ()).unwrap();
+            let uri: Uri = uri.parse().unwrap();
+            let found = router.at(uri.path()).unwrap();
+            let got = Rewrite::parse(template).apply(&uri, &found.params).unwrap();
+            assert_eq!(got.to_string(), want, "{route} {template} {uri}");
+        }
+    }
+}
