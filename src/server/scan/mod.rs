@@ -46,6 +46,9 @@ mod scanner;
 mod state;
 mod target;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use self::{
     detect::{Protocol, Rewind, detect},
     io::ScanIo,
