@@ -12,7 +12,10 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use std::{convert::Infallible, error::Error as _, sync::Arc, time::Duration};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex},
+    net::{TcpListener, TcpStream},
+};
 
 async fn answer(
     state: Arc<ConnState>,
@@ -58,7 +61,10 @@ fn broken(error: &hyper::Error) -> String {
     }
 }
 
-async fn serve(io: ScanIo<DuplexStream>, state: Arc<ConnState>) -> Result<(), hyper::Error> {
+async fn serve<T>(io: ScanIo<T>, state: Arc<ConnState>) -> Result<(), hyper::Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| answer(Arc::clone(&state), request));
     http1::Builder::new()
         .half_close(false)
@@ -137,6 +143,82 @@ async fn heads_of_any_size_up_to_the_limit() {
     let answer = exchange(sized(40_000)).await;
     assert!(answer.ends_with("refused: HeaderTooLarge"), "{answer}");
     assert!(!answer.contains("/s: "));
+}
+
+const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_declined_upgrade_smuggles_nothing() {
+    // This service forgets to close.
+    let answers = exchange([UPGRADE, GET].concat().into_bytes()).await;
+    assert_eq!(answers.matches("\r\ndate: ").count(), 2, "{answers}");
+    assert!(
+        answers.ends_with("refused: a request after an upgrade"),
+        "{answers}"
+    );
+}
+
+#[tokio::test]
+async fn an_upgrade_gets_its_bytes() {
+    let (mut client, server) = duplex(1024);
+    let (io, state) = scan_io(server, Limits::default());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        assert_eq!((state.begin(), state.upgradable()), (None, true));
+        tokio::spawn(async move {
+            let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
+            let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+            tokio::io::copy(&mut from, &mut to).await.unwrap();
+            to.shutdown().await.unwrap();
+        });
+        let response = Response::builder()
+            .status(101)
+            .header(CONNECTION, "upgrade")
+            .header("upgrade", "echo")
+            .body(Full::<Bytes>::default());
+        async { response }
+    });
+    let serving = http1::Builder::new()
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    let serving = tokio::spawn(serving);
+    client
+        .write_all([UPGRADE, "\0\n", GET].concat().as_bytes())
+        .await
+        .unwrap();
+    client.shutdown().await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(
+        answer.ends_with(&["\r\n\r\n\0\n", GET].concat()),
+        "{answer}"
+    );
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_sending_gets_its_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (socket, _) = listener.accept().await.unwrap();
+    let (io, state) = scan_io(socket, Limits::default());
+    let serving = tokio::spawn(serve(io, state));
+    client.write_all(&[0]).await.unwrap();
+    client.readable().await.unwrap();
+    for _ in 0..20 {
+        client.write_all(&[0; 4096]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    client.shutdown().await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.ends_with("refused: the request does not begin with a method"),
+        "{answer}"
+    );
+    serving.await.unwrap().unwrap();
 }
 
 proptest! {
