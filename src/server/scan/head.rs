@@ -77,17 +77,42 @@ pub(super) fn find(bytes: &[u8], searched: usize, limits: &Limits) -> Result<Fou
     Ok(Found::Partial)
 }
 
+/// Judges the head that `bytes` begin with, if it is whole and its lines are: [`find`] and [`check`] in one
+/// go. `None` says nothing; they do.
+pub(super) fn check_at_once(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Option<(usize, Result<Framing, Fault>)> {
+    bytes.first().filter(|first| is_tchar(**first))?;
+    let mut slots = slots();
+    let mut request = Request::new(&mut []);
+    let slots = &mut slots[..limits.fields.min(MAX_FIELDS)];
+    let Ok(Status::Complete(len)) = request.parse_with_uninit_headers(bytes, slots) else {
+        return None;
+    };
+    // httparse takes a bare LF for a line's end, and CR nowhere else: who counts CR finds LF alone.
+    let lines = request.headers.len() + 2;
+    let whole = len <= limits.head_bytes && memchr_iter(b'\r', &bytes[..len]).count() == lines;
+    whole.then(|| (len, judge(&request, limits)))
+}
+
 /// Judges a whole head, as [`find`] found it.
 pub(super) fn check(head: &[u8], limits: &Limits) -> Result<Framing, Fault> {
-    let mut slots: [MaybeUninit<Header<'_>>; MAX_FIELDS] =
-        [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let slots = &mut slots[..limits.fields.min(MAX_FIELDS)];
+    let mut slots = slots();
     let mut request = Request::new(&mut []);
+    let slots = &mut slots[..limits.fields.min(MAX_FIELDS)];
     match request.parse_with_uninit_headers(head, slots) {
-        Ok(Status::Complete(len)) if len == head.len() => {}
-        Ok(_) => return Err(Fault::bad_request("the head is not one head")),
-        Err(error) => return Err(explain(head, &request, error)),
+        Ok(Status::Complete(len)) if len == head.len() => judge(&request, limits),
+        Ok(_) => Err(Fault::bad_request("the head is not one head")),
+        Err(error) => Err(explain(head, &request, error)),
     }
+}
+
+fn slots<'b>() -> [MaybeUninit<Header<'b>>; MAX_FIELDS] {
+    [const { MaybeUninit::uninit() }; MAX_FIELDS]
+}
+
+fn judge(request: &Request<'_, '_>, limits: &Limits) -> Result<Framing, Fault> {
     let (Some(method), Some(target), Some(version)) =
         (request.method, request.path, request.version)
     else {

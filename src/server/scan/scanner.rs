@@ -78,23 +78,33 @@ impl Scanner {
     }
 
     fn head(&mut self, bytes: &[u8], limits: &Limits) -> Result<usize, Stop> {
-        let len = match head::find(bytes, self.searched, limits).map_err(Stop::Refuse)? {
-            Found::Head(len) => len,
+        // Only at first sight, or a head that trickles is parsed from its start for each byte.
+        if self.searched == 0
+            && let Some((len, verdict)) = head::check_at_once(bytes, limits)
+        {
+            return self.enter(len, verdict);
+        }
+        match head::find(bytes, self.searched, limits).map_err(Stop::Refuse)? {
+            Found::Head(len) => self.enter(len, head::check(&bytes[..len], limits)),
             Found::Partial => {
                 self.searched = bytes.len();
-                return Err(Stop::Partial);
+                Err(Stop::Partial)
             }
             Found::Blank if self.blanks == MAX_BLANKS => {
                 let fault = Fault::bad_request("empty lines before the request line");
-                return Err(Stop::Refuse(Bad { fault, seen: 2 }));
+                Err(Stop::Refuse(Bad { fault, seen: 2 }))
             }
             Found::Blank => {
                 self.blanks += 1;
                 self.searched = 0;
-                return Err(Stop::Blank);
+                Err(Stop::Blank)
             }
-        };
-        self.phase = match head::check(&bytes[..len], limits) {
+        }
+    }
+
+    /// Goes on behind a head of so many bytes.
+    fn enter(&mut self, len: usize, verdict: Result<Framing, Fault>) -> Result<usize, Stop> {
+        self.phase = match verdict {
             Ok(Framing::Length(0)) => Phase::Head,
             Ok(Framing::Length(left)) => Phase::Length(left),
             Ok(Framing::Chunked) => Phase::Chunked(Chunked::default()),

@@ -93,14 +93,14 @@ fn same_host(authority: &[u8], host: Option<&[u8]>) -> Result<(), Fault> {
 
 /// Path and query.
 fn path(bytes: &[u8]) -> Result<(), Fault> {
-    let path = bytes.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let query = &bytes[path.len()..];
-    let allowed = |bytes: &[u8], bit| {
-        bytes
-            .iter()
-            .all(|byte| CHARS[usize::from(*byte)] & bit != 0)
-    };
-    if !allowed(path, PATH) || !allowed(query, QUERY) {
+    let allows = |bit| move |byte: &u8| CHARS[usize::from(*byte)] & bit != 0;
+    // A question mark is none of a path's characters, so this is the path.
+    let end = bytes
+        .iter()
+        .position(|byte| !allows(PATH)(byte))
+        .unwrap_or(bytes.len());
+    let (path, query) = bytes.split_at(end);
+    if !matches!(query, [] | [b'?', ..]) || !query.iter().all(allows(QUERY)) {
         return Err(Fault::bad_request(if memchr(b'#', bytes).is_some() {
             // RFC 9110, section 7.1: a fragment is not sent.
             "the request target has a fragment"

@@ -1,7 +1,7 @@
 use super::{
     super::{
         Limits,
-        head::{Bad, Found, Framing, check, find},
+        head::{Bad, Found, Framing, check, check_at_once, find},
         target::is_authority,
     },
     detail,
@@ -10,6 +10,19 @@ use proptest::prelude::*;
 
 /// What becomes of a head, in the words of the refusal.
 fn judge(head: &[u8]) -> Result<Framing, String> {
+    let slowly = judge_slowly(head);
+    if let Some((_, verdict)) = check_at_once(head, &Limits::default()) {
+        assert_eq!(
+            verdict.map_err(|fault| detail(&fault)),
+            slowly,
+            "{}",
+            head.escape_ascii()
+        );
+    }
+    slowly
+}
+
+fn judge_slowly(head: &[u8]) -> Result<Framing, String> {
     let limits = Limits::default();
     match find(head, 0, &limits) {
         Ok(Found::Head(len)) => check(&head[..len], &limits).map_err(|fault| detail(&fault)),
@@ -422,6 +435,10 @@ proptest! {
             if insert { head.insert(at, byte) } else { head[at] = byte }
         }
         let limits = Limits::default();
+        if judge(&head).is_ok() {
+            // Nothing good takes the slow way.
+            prop_assert!(check_at_once(&head, &limits).is_some());
+        }
         if let Ok(Found::Head(len)) = find(&head, 0, &limits)
             && check(&head[..len], &limits).is_ok()
         {
