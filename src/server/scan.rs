@@ -1,1 +1,0 @@
-//! What is only visible before hyper parses.

@@ -1,0 +1,88 @@
+use crate::Fault;
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+/// What the two ends of a connection tell each other: [`ScanIo`](super::ScanIo) beneath hyper, which knows
+/// what came, and the service above it, which knows what became of it.
+///
+/// Both count requests; hyper calls the service once for each head, in their order.
+#[derive(Debug)]
+pub(crate) struct ConnState {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+    /// Requests from this number on are refused.
+    refuse_from: AtomicUsize,
+    /// Why.
+    refusal: Mutex<Option<Fault>>,
+    /// The last request that was let through may change the protocol.
+    raw: AtomicBool,
+}
+
+impl Default for ConnState {
+    fn default() -> Self {
+        Self {
+            begun: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            refuse_from: AtomicUsize::new(usize::MAX),
+            raw: AtomicBool::new(false),
+            refusal: Mutex::new(None),
+        }
+    }
+}
+
+impl ConnState {
+    /// A request has come: called once for each, before anything else.
+    ///
+    /// A fault is why this request is refused. It is to be answered with that and `connection: close`; its
+    /// method and version are the client's as far as they were legible, the rest of it is made up.
+    pub(crate) fn begin(&self) -> Option<Fault> {
+        let number = self.begun.fetch_add(1, Ordering::AcqRel);
+        if number < self.refuse_from.load(Ordering::Acquire) {
+            return None;
+        }
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(refusal.clone().unwrap_or(Fault::Internal))
+    }
+
+    /// The response to a request has ended or was dropped.
+    pub(crate) fn end(&self) {
+        self.ended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Requests that have begun and not ended.
+    pub(crate) fn active(&self) -> usize {
+        self.begun().saturating_sub(self.ended())
+    }
+
+    /// Whether the request that began last may change the protocol (`Upgrade` or `CONNECT`).
+    ///
+    /// If so, everything behind it goes through unchecked: a response that declines must close.
+    pub(crate) fn upgradable(&self) -> bool {
+        self.raw.load(Ordering::Acquire) && self.begun() == self.refuse_from.load(Ordering::Acquire)
+    }
+
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    pub(super) fn ended(&self) -> usize {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// The request with this number, from 0, is refused, and so is every later one.
+    pub(super) fn refuse_from(&self, number: usize, fault: Fault) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        self.refuse_from.store(number, Ordering::Release);
+    }
+
+    /// What comes after so many requests is another protocol's.
+    pub(super) fn raw_after(&self, requests: usize) {
+        if self.raw.load(Ordering::Acquire) {
+            return;
+        }
+        self.refuse_from(requests, Fault::bad_request("a request after an upgrade"));
+        self.raw.store(true, Ordering::Release);
+    }
+}
