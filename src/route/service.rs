@@ -1,10 +1,7 @@
 use super::Table;
-use crate::Fault;
+use crate::{Fault, admission::Admission};
 use http::Request;
-use pin_project_lite::pin_project;
 use std::{
-    future::Future,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -38,7 +35,7 @@ where
 {
     type Response = S::Response;
     type Error = Fault;
-    type Future = RouteFuture<S, Request<B>>;
+    type Future = Admission<Oneshot<S, Request<B>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         // Which stack has to be ready is known only with the request; the future waits for it.
@@ -48,40 +45,12 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let found = match self.table.find(request.method(), request.uri()) {
             Ok(found) => found,
-            Err(fault) => return RouteFuture::Refused { fault: Some(fault) },
+            Err(fault) => return Admission::refused(fault),
         };
         if let Some(uri) = found.rewritten {
             *request.uri_mut() = uri;
         }
         let stack = self.stacks[found.route].clone();
-        RouteFuture::Routed { inner: Oneshot::new(stack, request) }
-    }
-}
-
-pin_project! {
-    /// Future of [`Router`].
-    #[project = RouteFutureProjected]
-    pub(crate) enum RouteFuture<S, R>
-    where
-        S: Service<R>,
-    {
-        Routed { #[pin] inner: Oneshot<S, R> },
-        Refused { fault: Option<Fault> },
-    }
-}
-
-impl<S, R> Future for RouteFuture<S, R>
-where
-    S: Service<R, Error = Fault>,
-{
-    type Output = Result<S::Response, Fault>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            RouteFutureProjected::Routed { inner } => inner.poll(cx),
-            RouteFutureProjected::Refused { fault } => {
-                Poll::Ready(Err(fault.take().unwrap_or(Fault::Internal)))
-            }
-        }
+        Admission::Admitted { inner: Oneshot::new(stack, request) }
     }
 }

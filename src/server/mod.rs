@@ -1,10 +1,55 @@
-//! The listener.
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the listener that uses it is still to come"
-    )
-)]
+//! The listener: sockets, HTTP/1 and HTTP/2, deadlines, drain.
+//!
+//! One current-thread runtime for each worker, each with a listener of its own on the same address
+//! (`SO_REUSEPORT`): a connection, its requests and the provider connections that they use stay on one thread.
+//!
+//! ```text
+//! listen ── worker ── connection ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
+//! ```
+
+mod connection;
+mod drain;
+mod edge;
+mod ingress;
+mod listen;
+mod record;
 mod scan;
+mod worker;
+
+pub(crate) use self::{
+    drain::Drain, ingress::ClientBody, listen::Listeners, record::Record, worker::run_worker,
+};
+
+use crate::Catalog;
+use ipnet::IpNet;
+use std::{sync::Arc, time::Duration};
+
+/// How the listener treats its clients.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// What answers look like.
+    pub(crate) catalog: Arc<Catalog>,
+    /// Heads and idle connections.
+    pub(crate) limits: Arc<scan::Limits>,
+    /// How long nothing of a request's body may come.
+    pub(crate) body_timeout: Duration,
+    /// Peers whose `X-Forwarded-*` are believed.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
+    /// Connections at a time, for each worker.
+    pub(crate) max_connections: usize,
+    /// Whether every request leaves a line in the log.
+    pub(crate) access_log: bool,
+}
+
+impl Options {
+    /// Limits of heads and of idle connections.
+    pub(crate) fn limits(
+        head_bytes: usize,
+        target_bytes: usize,
+        header_timeout: Duration,
+        idle_timeout: Duration,
+    ) -> Arc<scan::Limits> {
+        let fields = scan::Limits::default().fields;
+        Arc::new(scan::Limits { head_bytes, target_bytes, fields, header_timeout, idle_timeout })
+    }
+}

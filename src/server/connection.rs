@@ -1,0 +1,121 @@
+//! One connection, from its first byte to its last.
+
+use super::{
+    Drain, Options,
+    edge::Edge,
+    ingress::{ClientBody, Peer},
+    scan::{ConnState, Protocol, Rewind, ScanIo, detect},
+};
+use crate::{Fault, NormalizeLayer};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::{
+    error::Error,
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+use tokio::{net::TcpStream, time::interval};
+use tower_service::Service;
+
+/// The most requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 250;
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING: Duration = Duration::from_secs(20);
+/// The largest header list that h2 takes before it refuses by itself, without an envelope, in bytes: far above
+/// our own limit, which answers with one.
+const HTTP2_HEADER_LIST: u32 = 1 << 20;
+
+/// What the connections of one worker share.
+pub(super) struct Connections<S> {
+    stack: S,
+    options: Arc<Options>,
+    normalize: NormalizeLayer,
+    drain: Drain,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl<S, B> Connections<S>
+where
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Error + Send + Sync,
+{
+    pub(super) fn new(stack: S, options: Arc<Options>, drain: Drain) -> Self {
+        let mut http1 = http1::Builder::new();
+        // Above the scanner's own limits, so that hyper never refuses by itself.
+        http1
+            .max_buf_size(2 * options.limits.head_bytes.max(16 * 1024))
+            .max_headers(options.limits.fields + 1)
+            .half_close(false);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HTTP2_HEADER_LIST)
+            .keep_alive_interval(PING);
+        let normalize = NormalizeLayer::new(options.catalog.clone());
+        Self { stack, options, normalize, drain, http1, http2 }
+    }
+
+    /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
+    pub(super) async fn serve(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+        let first = detect(&mut stream, self.options.limits.header_timeout);
+        let (protocol, prefix) = tokio::select! {
+            detected = first => match detected {
+                Ok(Some(detected)) => detected,
+                Ok(None) | Err(_) => return,
+            },
+            () = self.drain.begun() => return,
+        };
+        let edge = Edge {
+            stack: self.stack.clone(),
+            normalize: self.normalize.clone(),
+            options: self.options.clone(),
+            peer: Arc::new(Peer::new(peer.ip(), &self.options.trusted_proxies)),
+            state: Arc::default(),
+        };
+        match protocol {
+            Protocol::Http1 => self.serve_http1(stream, prefix, edge).await,
+            Protocol::Http2 => self.serve_http2(stream, prefix, edge).await,
+        }
+    }
+
+    async fn serve_http1(&self, stream: TcpStream, prefix: Bytes, edge: Edge<S>) {
+        let limits = self.options.limits.clone();
+        let io = TokioIo::new(ScanIo::new(stream, prefix, limits, edge.state.clone()));
+        let service = service_fn(move |request| edge.call(request));
+        let connection = self.http1.serve_connection(io, service).with_upgrades();
+        until_drained(connection, &self.drain, |c| c.graceful_shutdown()).await;
+    }
+
+    async fn serve_http2(&self, stream: TcpStream, prefix: Bytes, edge: Edge<S>) {
+        let state = edge.state.clone();
+        let service = service_fn(move |request| edge.call(request));
+        let io = TokioIo::new(Rewind::new(stream, prefix));
+        let mut connection = pin!(self.http2.serve_connection(io, service));
+        let mut idle = pin!(idle(&state, self.options.limits.idle_timeout));
+        let drained = until_drained(
+            poll_fn(|cx| {
+                if idle.as_mut().poll(cx).is_ready() {
+                    connection.as_mut().graceful_shutdown();
+                }
+                connection.as_mut().poll(cx)
+            }),
+            &self.drain,
+            |_| {},
+        );
+        drained.await;
+    }
+}

@@ -1,0 +1,127 @@
+//! The outermost service of a connection: everything that is about the connection and not about the request.
+
+use super::{
+    Options,
+    ingress::{Ingress, Peer},
+    record::{Record, printable},
+    scan::ConnState,
+};
+use crate::{Fault, NormalizeLayer, envelope::ResponseBody, request_id, server::ClientBody};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tower::Layer;
+use tower_service::Service;
+
+/// What the requests of one connection share.
+pub(super) struct Edge<S> {
+    pub(super) stack: S,
+    pub(super) normalize: NormalizeLayer,
+    pub(super) options: Arc<Options>,
+    pub(super) peer: Arc<Peer>,
+    pub(super) state: Arc<ConnState>,
+}
+
+impl<S, B> Edge<S>
+where
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone,
+    B: Body<Data = Bytes>,
+    B::Error: Error,
+{
+    /// Answers one request.
+    pub(super) fn call(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<EdgeBody<ResponseBody<B>>>, Infallible>> + use<S, B>
+    {
+        let refused = self.state.begin();
+        let active = Active(self.state.clone());
+        // A request that asks for an upgrade is the last one that the scanner has seen.
+        let last = refused.is_some() || self.state.upgradable();
+        let http1 = request.version() != Version::HTTP_2;
+        let record = self.options.access_log.then(|| Record::start(request.method()));
+        if let Some(record) = &record {
+            request.extensions_mut().insert(record.clone());
+        }
+        let mut service = self.normalize.layer(Ingress {
+            inner: self.stack.clone(),
+            peer: self.peer.clone(),
+            limits: self.options.limits.clone(),
+            body_timeout: self.options.body_timeout,
+            refused,
+        });
+        async move {
+            // Ready by contract: whoever has to wait does so with the request.
+            let mut response = service.call(request).await?;
+            if last && http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            let id = response.headers().get(request_id::HEADER).cloned();
+            if let Some(record) = record {
+                let fault = response.extensions().get::<Fault>();
+                record.log(response.status(), fault, id.as_ref());
+            }
+            Ok(response.map(|inner| EdgeBody { inner, id, active }))
+        }
+    }
+}
+
+/// A request that has not ended.
+#[derive(Debug)]
+struct Active(Arc<ConnState>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+pin_project! {
+    /// The body of an answer on its way out: it notices the end, and says in the log when there is none.
+    pub(super) struct EdgeBody<B> {
+        #[pin]
+        inner: B,
+        id: Option<HeaderValue>,
+        active: Active,
+    }
+}
+
+impl<B> Body for EdgeBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Error,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        if let Some(Err(error)) = &frame {
+            // The head is out; all that is left is to break off, so that nobody takes the part for the whole.
+            tracing::warn!(request_id = printable(this.id.as_ref()), %error, "an answer is cut off");
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,68 @@
+use crate::{Fault, normalize::rescue};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// The body of a client's request. Fails with a [`Fault`] of the client's side when it breaks off, when its
+/// framing is broken, or when nothing of it comes for too long.
+#[derive(Debug)]
+pub(crate) struct ClientBody {
+    inner: Incoming,
+    patience: Duration,
+    /// Made when the body first has to be waited for.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl ClientBody {
+    /// `patience` is how long nothing may come.
+    pub(crate) fn new(inner: Incoming, patience: Duration) -> Self {
+        Self { inner, patience, timer: None }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                if let Some(timer) = &mut this.timer {
+                    timer.as_mut().reset(Instant::now() + this.patience);
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| fault_of(&error))))
+            }
+            Poll::Pending => {
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.patience)));
+                timer.as_mut().poll(cx).map(|()| Some(Err(Fault::BodyTimeout)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// What the scanner found wrong with the body's framing; else the client broke off.
+fn fault_of(error: &hyper::Error) -> Fault {
+    match rescue(error) {
+        Fault::Internal => Fault::BodyIncomplete,
+        fault => fault,
+    }
+}

@@ -1,0 +1,55 @@
+use crate::Fault;
+use http::{HeaderValue, Method, StatusCode};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+/// What the access log says of a request. Rides in the request's extensions when there is an access log; layers
+/// add what they know.
+#[derive(Debug)]
+pub(crate) struct Record {
+    method: Method,
+    route: OnceLock<Arc<str>>,
+    started: Instant,
+}
+
+impl Record {
+    pub(super) fn start(method: &Method) -> Arc<Self> {
+        Arc::new(Self { method: method.clone(), route: OnceLock::new(), started: Instant::now() })
+    }
+
+    /// The route was found.
+    pub(crate) fn set_route(&self, name: &Arc<str>) {
+        let _ = self.route.set(name.clone());
+    }
+
+    /// The one line of a request, when the head of its answer leaves.
+    ///
+    /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
+    pub(super) fn log(&self, status: StatusCode, fault: Option<&Fault>, id: Option<&HeaderValue>) {
+        let request_id = printable(id);
+        let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
+        let (status, duration_ms) = (status.as_u16(), millis(self.started.elapsed()));
+        match fault {
+            None => tracing::info!(request_id, %method, route, status, duration_ms, "request"),
+            Some(fault) => {
+                let kind = fault.kind().map_or("custom", |kind| kind.as_str());
+                let source = fault.raised_by().as_str();
+                tracing::info!(
+                    request_id, %method, route, status, fault = kind, source, reason = %fault,
+                    duration_ms, "request"
+                );
+            }
+        }
+    }
+}
+
+/// A request's id for a log line; ours are always printable.
+pub(super) fn printable(id: Option<&HeaderValue>) -> &str {
+    id.and_then(|id| id.to_str().ok()).unwrap_or("-")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
