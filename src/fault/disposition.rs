@@ -99,7 +99,10 @@ impl Kind {
             | Self::DeadlineExceeded
             | Self::Overloaded
             | Self::ShuttingDown
-            | Self::Internal => Disposition { retry: Retry::Backoff, ..GATEWAY },
+            | Self::Internal => Disposition {
+                retry: Retry::Backoff,
+                ..GATEWAY
+            },
             _ => GATEWAY,
         }
     }
@@ -112,9 +115,10 @@ impl UpstreamKind {
             Self::AuthFailed => (N::Always, H::Eject, Retry::Never, Charge::Release),
             Self::AccountExhausted => (N::Always, H::Eject, Retry::Backoff, Charge::Release),
             Self::RateLimited => (N::Always, H::CoolDown, Retry::Backoff, Charge::Release),
-            Self::InvalidRequest | Self::NotFound | Self::InputModeration | Self::OutputModeration => {
-                (N::Never, H::Unaffected, Retry::Never, Charge::Release)
-            }
+            Self::InvalidRequest
+            | Self::NotFound
+            | Self::InputModeration
+            | Self::OutputModeration => (N::Never, H::Unaffected, Retry::Never, Charge::Release),
             Self::ProviderError | Self::Overloaded | Self::Unexpected => {
                 (N::Always, H::Failure, Retry::Backoff, Charge::Release)
             }
@@ -123,7 +127,12 @@ impl UpstreamKind {
             }
             Self::Incomplete => (N::Never, H::Failure, Retry::Backoff, Charge::Pending),
         };
-        Disposition { next_endpoint, health, retry, charge }
+        Disposition {
+            next_endpoint,
+            health,
+            retry,
+            charge,
+        }
     }
 }
 
@@ -165,7 +174,10 @@ mod tests {
         let hint = Some(Duration::from_secs(7));
         let limited = UpstreamFault::new(UpstreamKind::RateLimited, Cause::Status(429));
         let limited = Fault::from(limited.with_retry_after(hint));
-        assert_eq!(limited.disposition().retry, Retry::After(Duration::from_secs(7)));
+        assert_eq!(
+            limited.disposition().retry,
+            Retry::After(Duration::from_secs(7))
+        );
         let refused = UpstreamFault::new(UpstreamKind::AuthFailed, Cause::Status(401));
         let refused = Fault::from(refused.with_retry_after(hint));
         assert_eq!(refused.disposition().retry, Retry::Never);
@@ -175,7 +187,10 @@ mod tests {
     fn no_fault_of_the_gateway_touches_an_endpoint() {
         for kind in Kind::ALL.iter().filter(|k| !matches!(k, Kind::Upstream(_))) {
             let d = kind.disposition();
-            assert_eq!((d.next_endpoint, d.health), (NextEndpoint::Never, EndpointHealth::Unaffected));
+            assert_eq!(
+                (d.next_endpoint, d.health),
+                (NextEndpoint::Never, EndpointHealth::Unaffected)
+            );
         }
     }
 }

@@ -40,8 +40,14 @@ pub enum Param {
 
 impl Param {
     /// Every parameter.
-    pub const ALL: [Self; 6] =
-        [Self::Detail, Self::Field, Self::Limit, Self::Expected, Self::Allow, Self::Quota];
+    pub const ALL: [Self; 6] = [
+        Self::Detail,
+        Self::Field,
+        Self::Limit,
+        Self::Expected,
+        Self::Allow,
+        Self::Quota,
+    ];
 
     /// The name inside the braces.
     pub const fn as_str(self) -> &'static str {
@@ -157,7 +163,10 @@ impl Kind {
     /// Position in [`Kind::ALL`].
     pub(crate) fn index(self) -> usize {
         // 45 comparisons of small enums, only when something failed: cheaper than keeping a second table true.
-        Self::ALL.iter().position(|kind| *kind == self).unwrap_or_default()
+        Self::ALL
+            .iter()
+            .position(|kind| *kind == self)
+            .unwrap_or_default()
     }
 }
 
