@@ -8,7 +8,7 @@ use super::{
     tree::{KeyPath, Node, Value, printable},
     values::{Name, parse_socket_address},
 };
-use crate::Catalog;
+use crate::{Catalog, catalog::InvalidCatalog};
 use matchit::Router;
 use std::{
     collections::{HashMap, HashSet},
@@ -83,9 +83,12 @@ impl Checker<'_, '_> {
         if self.damaged || self.root.at(&path).is_some_and(|node| !node.is_whole()) {
             return;
         }
-        let Err(invalid) = Catalog::from_settings(&config.catalog) else {
-            return;
-        };
+        if let Err(invalid) = Catalog::from_settings(&config.catalog) {
+            self.catalog_mistakes(&path, invalid);
+        }
+    }
+
+    fn catalog_mistakes(&mut self, path: &KeyPath, invalid: InvalidCatalog) {
         for mistake in invalid.mistakes {
             let path = mistake
                 .path
@@ -252,9 +255,12 @@ impl Checker<'_, '_> {
             Some(Value::Table(entries)) => entries.iter().map(|entry| entry.key.as_str()).collect(),
             // Something else is reported already.
             Some(_) => return,
-            None if self.root.mentions("upstream") || self.damaged => return,
+            None if self.root.mentions("upstream") => return,
             None => Vec::new(),
         };
+        if self.damaged {
+            return;
+        }
         let Some(Value::Array(routes)) = self.root.entry("route").map(|entry| &entry.node.value)
         else {
             return;
@@ -319,7 +325,7 @@ impl Checker<'_, '_> {
                     self.describe(&routes[other], &places[other])
                 );
                 let help =
-                    "parameters in the same place need the same name in every route".to_owned();
+                    "a parameter has the same name in every route, and `{*rest}` no other beside it".to_owned();
                 self.error(&place.key("path"), message, Some(help));
             }
         }
@@ -413,5 +419,53 @@ fn collect_variables<'a>(node: &'a Node, texts: &mut Vec<(&'a str, &'a [String])
             .iter()
             .for_each(|entry| collect_variables(&entry.node, texts)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog::Mistake, config::source};
+
+    #[test]
+    fn catalog_mistakes() {
+        let text = "[catalog]\nfields = [\"source\"]\n[catalog.entries.rate_limited]\nstatus = 200\nmessage = \"${WORDS} {limit}\"\n";
+        let env = |name: &str| (name == "WORDS").then(|| "sk-5ecret".to_owned());
+        let mut report = Report::new(Path::new("f"), text);
+        let (root, damaged) = source::document(text, &env, &mut report).unwrap();
+        let mistake = |path: &[&str], message: &str| Mistake {
+            path: path.iter().map(|key| (*key).to_owned()).collect(),
+            message: message.to_owned(),
+        };
+        let invalid = InvalidCatalog {
+            mistakes: vec![
+                mistake(&["entries", "rate_limited", "status"], "not an error"),
+                mistake(
+                    &["entries", "rate_limited", "message"],
+                    "nothing is called limit in `sk-5ecret {limit}`",
+                ),
+                mistake(&["entries", "rate_limited", "title"], "missing"),
+                mistake(&["fields", "0"], "not this one"),
+                mistake(&["preset"], "missing"),
+            ],
+        };
+        let path = KeyPath::default().key("catalog");
+        Checker {
+            root: &root,
+            report: &mut report,
+            damaged,
+        }
+        .catalog_mistakes(&path, invalid);
+        let printed: Vec<_> = report.finish().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            printed,
+            [
+                "error: f:1:1: catalog.preset: missing",
+                "error: f:2:11: catalog.fields[0]: not this one",
+                "error: f:3:1: catalog.entries.rate_limited.title: missing",
+                "error: f:4:10: catalog.entries.rate_limited.status: not an error",
+                "error: f:5:11: catalog.entries.rate_limited.message: nothing is called limit in `${WORDS}` (the value comes from WORDS)",
+            ]
+        );
     }
 }

@@ -56,14 +56,15 @@ pub(super) fn decode<T: DeserializeOwned>(
 }
 
 /// Whether it is only a mistake because of something that is reported already: a key is missing because what was written
-/// there is wrong, an array is too short because elements of it are.
+/// there is wrong, an array or table does not fit together because parts of it are.
 fn follows(root: &Node, path: &KeyPath, mistake: &Mistake) -> bool {
     let Some(node) = root.at(path) else {
         return false;
     };
     match (&mistake.kind, &node.value) {
         (Kind::MissingKey(key), _) => node.mentions(key),
-        (_, Value::Array(elements)) => elements.iter().any(|element| element.pruned),
+        (Kind::Wrong(_), Value::Array(elements)) => elements.iter().any(|element| element.pruned),
+        (Kind::Wrong(_), Value::Table(entries)) => entries.iter().any(|entry| entry.node.pruned),
         _ => false,
     }
 }

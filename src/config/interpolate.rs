@@ -5,7 +5,7 @@
 pub(super) struct Text {
     /// The text to use.
     pub(super) value: String,
-    /// The variables that were asked for, in order.
+    /// The variables that were asked for, in order, each once.
     pub(super) variables: Vec<String>,
     /// The first variable without a default that is not set, or set to nothing;
     /// or the first one of a text that came out empty.
@@ -69,7 +69,9 @@ pub(super) fn interpolate(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Te
 }
 
 fn substitute(text: &mut Text, name: &str, default: Option<&str>, value: Option<String>) {
-    text.variables.push(name.to_owned());
+    if !text.variables.iter().any(|known| known == name) {
+        text.variables.push(name.to_owned());
+    }
     match (value, default) {
         (Some(value), _) if !value.is_empty() => text.value.push_str(&value),
         (_, Some(default)) => text.value.push_str(default),

@@ -21,6 +21,7 @@ use std::{
 /// variable is not set or empty. `$${` stands for `${`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["route"]))]
 pub struct Config {
     /// The listener.
     #[serde(default)]
@@ -33,7 +34,7 @@ pub struct Config {
     pub upstream: BTreeMap<String, Upstream>,
     /// What is answered by whom. At least one.
     #[serde(default)]
-    #[schemars(required, length(min = 1))]
+    #[schemars(length(min = 1))]
     pub route: Vec<Route>,
 }
 
@@ -96,6 +97,7 @@ impl Default for Server {
 /// A provider, or a pool of providers that give the same.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["endpoint"]))]
 pub struct Upstream {
     /// How this kind of provider says that something failed. Default: `generic`.
     pub profile: Profile,
@@ -119,7 +121,7 @@ pub struct Upstream {
     /// Default: none, the system's.
     pub ca_file: Option<PathBuf>,
     /// Where the provider is. Exactly one at this time.
-    #[schemars(required, length(min = 1, max = 1))]
+    #[schemars(length(min = 1, max = 1))]
     pub endpoint: Vec<Endpoint>,
 }
 

@@ -143,6 +143,8 @@ fn kind_of(found: Unexpected<'_>) -> &'static str {
         Unexpected::Str(_) | Unexpected::Char(_) => "a string",
         Unexpected::Seq => "an array",
         Unexpected::Map => "a table",
+        // Only `Value::Date` is called that.
+        Unexpected::Other(_) => "a date",
         _ => "something else",
     }
 }

@@ -58,32 +58,35 @@ struct Variables;
 
 impl Transform for Variables {
     fn transform(&mut self, schema: &mut Schema) {
-        transform_subschemas(self, schema);
-        let scalar = matches!(
-            schema.get("type").and_then(Value::as_str),
-            Some("integer" | "number" | "boolean")
-        );
-        let narrow = ["pattern", "minLength", "maxLength", "format", "not"]
-            .iter()
-            .any(|key| schema.get(*key).is_some());
-        let choice = ["enum", "const"]
-            .iter()
-            .any(|key| schema.get(*key).is_some());
-        if !scalar && !narrow && !choice {
-            return;
+        if !is_narrow(schema) {
+            return transform_subschemas(self, schema);
         }
-        // A list of alternatives (documented choices) has its own schema around it, where the default and description stay.
         let mut strict = std::mem::take(schema.ensure_object());
         let mut outer = serde_json::Map::new();
-        for key in ["title", "description", "default", "examples"] {
-            if let Some(value) = strict.remove(key) {
-                outer.insert(key.to_owned(), value);
-            }
+        for key in ["description", "default", "examples"] {
+            outer.extend(strict.remove_entry(key));
         }
-        outer.insert(
-            "anyOf".to_owned(),
-            json!([strict, { "type": "string", "pattern": "\\$\\{" }]),
-        );
+        let variable = json!({ "type": "string", "pattern": "\\$\\{" });
+        outer.insert("anyOf".to_owned(), json!([strict, variable]));
         *schema = outer.into();
+    }
+}
+
+/// Whether this is a single value that cannot be any string: a number, a boolean, a string of some form, a choice.
+fn is_narrow(schema: &Schema) -> bool {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("integer" | "number" | "boolean") => true,
+        Some("string") => schema.as_object().is_some_and(|object| {
+            let says_nothing =
+                |key: &str| matches!(key, "type" | "description" | "default" | "examples");
+            object.keys().any(|key| !says_nothing(key))
+        }),
+        Some(_) => false,
+        None => match schema.get("oneOf") {
+            Some(Value::Array(choices)) => {
+                choices.iter().all(|choice| choice.get("const").is_some())
+            }
+            _ => false,
+        },
     }
 }

@@ -33,8 +33,8 @@ impl FromStr for PathPattern {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let parts = parse(text)?;
-        if let Some(name) = twice(&parts) {
-            return Err(format!("the parameter `{{{name}}}` is there twice").into());
+        if has_twice(&parts) {
+            return Err("two parameters of the same name".into());
         }
         Router::new().insert(text, ()).map_err(|error| match error {
             InsertError::InvalidParamSegment => "only one parameter fits between two slashes",
@@ -100,13 +100,12 @@ fn names(parts: &[Part]) -> impl Iterator<Item = &str> {
     })
 }
 
-fn twice(parts: &[Part]) -> Option<&str> {
+fn has_twice(parts: &[Part]) -> bool {
     let names: Vec<_> = names(parts).collect();
     names
         .iter()
         .enumerate()
-        .find(|(i, name)| names[..*i].contains(name))
-        .map(|(_, name)| *name)
+        .any(|(i, name)| names[..i].contains(name))
 }
 
 /// The syntax that patterns and templates share.

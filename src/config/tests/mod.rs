@@ -1,12 +1,13 @@
 //! Whole files: what is in them, what is wrong with them, what is not said about them.
+mod files;
+mod mistakes;
+mod schema;
+mod secrets;
+
 use super::*;
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 const FILE: &str = "tollgate.toml";
-
-fn no_env(_: &str) -> Option<String> {
-    None
-}
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -211,70 +212,99 @@ fn defaults() {
 }
 
 #[test]
-fn many_mistakes_at_once() {
+fn missing_variables_of_endpoints_are_warnings() {
     let text = r#"
-[server]
-lisen = "127.0.0.1:1"
-workers = 0
-header_timeout = "0s"
-idle_timeout = 30
-max_header_bytes = "32KB"
-trusted_proxies = ["10.0.0.0/8", "localhost", 5]
-access_log = "yes"
-[upstream.grsai]
-profile = "genric"
-timeuot = "5s"
-http2 = true
-[[upstream.grsai.endpoint]]
-url = "ftp://h"
-credential = { bearer = "a", value = "b" }
-[[upstream.grsai.endpoint]]
-url = "http://h"
-[upstream.empty]
-max_idle = -1
+[upstream.a]
+[[upstream.a.endpoint]]
+url = "${GRSAI_BASE_URL}/x"
+credential = { bearer = "${GRSAI_API_KEY}" }
+[upstream.b]
+[[upstream.b.endpoint]]
+url = "${EMPTY}"
+credential = { header = "x-key", value = "${NOWHERE:-}" }
 [[route]]
-method = ["get", "TRACE"]
-path = "v1"
-upstream = "grsia"
-[[route]]
-upstream = "grsia"
-rewrite = "/x"
-[[route]]
-path = "/{id}"
-upstream = "grsia"
-rewrite = "/{ib}/{nothing}"
-[other]
-x = 1
+path = "/"
+upstream = "a"
 "#;
+    let Loaded { config, warnings } = accept(text);
+    let printed: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
-        reject(text),
+        printed,
         [
-            ":3:1: server.lisen: unknown key | did you mean `listen`?",
-            ":4:11: server.workers: expected a whole number, 1 or more",
-            ":5:18: server.header_timeout: a timeout of nothing would fail every request",
-            ":6:16: server.idle_timeout: expected a duration with its unit, such as \"500ms\", \"30s\", \"1m30s\" or \"2h\", found a whole number",
-            ":7:20: server.max_header_bytes: expected a number of bytes, or a size such as \"32KiB\" or \"1MiB\"",
-            ":8:34: server.trusted_proxies[1]: expected an address or a network, such as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
-            ":8:47: server.trusted_proxies[2]: expected an address or a network, such as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\", found a whole number",
-            ":9:14: server.access_log: expected true or false, found a string",
-            ":11:11: upstream.grsai.profile: expected `generic` | did you mean `generic`?",
-            ":12:1: upstream.grsai.timeuot: unknown key | did you mean `timeout`?",
-            ":13:9: upstream.grsai.http2: expected `auto`, `never` or `always`",
-            ":15:7: upstream.grsai.endpoint[0].url: the URL of an endpoint begins with http:// or https://",
-            ":16:14: upstream.grsai.endpoint[0].credential: `bearer` cannot go with `header` and `value`",
-            ":17:1: upstream.grsai.endpoint[1]: failover between endpoints is not available yet",
-            ":19:1: upstream.empty.endpoint: an upstream needs an endpoint | write a table [[upstream.empty.endpoint]] with a `url`",
-            ":20:12: upstream.empty.max_idle: expected a whole number, 0 or more",
-            ":22:11: route[0].method[0]: methods are written in capitals, such as \"POST\"",
-            ":22:18: route[0].method[1]: CONNECT and TRACE are always refused and cannot be routed",
-            ":23:8: route[0].path: a path begins with `/`",
-            ":24:12: route[0].upstream: there is no upstream of this name | did you mean `grsai`?",
-            ":25:1: route[1].path: this key is missing",
-            ":26:12: route[1].upstream: there is no upstream of this name | did you mean `grsai`?",
-            ":30:12: route[2].upstream: there is no upstream of this name | did you mean `grsai`?",
-            ":31:11: route[2].rewrite: a parameter that `path` does not have | did you mean `{id}`?",
-            ":31:11: route[2].rewrite: a parameter that `path` does not have",
-            ":32:2: other: unknown key | known here: server, catalog, upstream, route",
+            "warning: tollgate.toml:4:7: upstream.a.endpoint[0].url: GRSAI_BASE_URL is not set: requests to upstream a are answered with not_configured until it is",
+            "warning: tollgate.toml:5:25: upstream.a.endpoint[0].credential.bearer: GRSAI_API_KEY is not set: requests to upstream a are answered with not_configured until it is",
+            "warning: tollgate.toml:8:7: upstream.b.endpoint[0].url: EMPTY is empty: requests to upstream b are answered with not_configured until it is set",
+            "warning: tollgate.toml:9:42: upstream.b.endpoint[0].credential.value: NOWHERE is empty: requests to upstream b are answered with not_configured until it is set",
         ]
     );
+    let endpoint = &config.upstream["a"].endpoint[0];
+    assert_eq!(endpoint.missing_variable(), Some("GRSAI_BASE_URL"));
+    assert!(endpoint.credential.as_ref().unwrap().header().is_none());
+    // Errors do not hide the warnings.
+    let found = reject(&format!("x = 1\n{text}"));
+    assert_eq!(found.len(), 5, "{found:?}");
+}
+
+#[test]
+fn variables_can_be_numbers_and_booleans() {
+    let text = r#"
+server.workers = "${NUMBER}"
+server.access_log = "${NOWHERE:-false}"
+server.max_uri_bytes = "${NUMBER}KiB"
+catalog.entries.x.status = "50${NUMBER}"
+"#;
+    let config = accept(&format!("{text}{REST}")).config;
+    assert_eq!(config.server.workers.unwrap().get(), 3);
+    assert!(!config.server.access_log);
+    assert_eq!(config.server.max_uri_bytes.get(), 3072);
+    assert_eq!(config.catalog.entries["x"].status, Some(503));
+}
+
+#[test]
+fn addresses_from_the_environment() {
+    let with = |listen: &'static str, admin: &'static str| {
+        let text =
+            format!("server = {{ listen = \"127.0.0.1:1\", admin = \"127.0.0.1:2\" }}\n{REST}");
+        parse(&text, Path::new(FILE), move |name| match name {
+            "TOLLGATE_LISTEN" => Some(listen.to_owned()),
+            "TOLLGATE_ADMIN" => Some(admin.to_owned()),
+            _ => None,
+        })
+    };
+    let ports = |loaded: Loaded| {
+        let server = loaded.config.server;
+        (server.listen.port(), server.admin.map(|admin| admin.port()))
+    };
+    assert_eq!(ports(with("", "").unwrap()), (1, Some(2)));
+    assert_eq!(ports(with("0.0.0.0:3", "").unwrap()), (3, Some(2)));
+    assert_eq!(ports(with("", "[::1]:4").unwrap()), (1, Some(4)));
+    let expected = ["TOLLGATE_LISTEN", "TOLLGATE_ADMIN"].map(|name| {
+        format!(
+            "error: {FILE}: {name}: expected an address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\" in this environment variable"
+        )
+    });
+    assert_eq!(
+        with(MARKER, "x").unwrap_err().to_string(),
+        expected.join("\n")
+    );
+    assert!(with("127.0.0.1:5", "127.0.0.1:5").is_err());
+}
+
+#[test]
+fn pass_through() {
+    let config = Config::pass_through("http://127.0.0.1:9000/base/").unwrap();
+    let endpoint = &config.upstream["upstream"].endpoint[0];
+    assert_eq!(endpoint.url.get().unwrap().prefix(), "/base");
+    let mut router = matchit::Router::new();
+    for route in &config.route {
+        assert!(route.method.is_none() && config.upstream.contains_key(&route.upstream));
+        router
+            .insert(route.path.as_str(), route.name.as_str())
+            .unwrap();
+    }
+    let found = ["/", "/a", "/a/b/"].map(|path| *router.at(path).unwrap().value);
+    assert_eq!(found, ["* /", "* /{*path}", "* /{*path}"]);
+    for url in ["", "h", "ftp://h", "http://user:pw@h"] {
+        assert!(Config::pass_through(url).is_err(), "{url}");
+    }
 }
