@@ -10,9 +10,11 @@ use toml::{
 };
 
 /// The largest file to read.
-const LARGEST: u64 = 16 << 20;
-/// The most syntax errors to show; what is not TOML at all has one in every line.
+const LARGEST: u64 = 1 << 20;
+/// The most lines to show syntax errors of; what is not TOML at all has one in every line.
 const MOST: usize = 20;
+/// The most syntax errors to look at.
+const MOST_ERRORS: usize = 1000;
 
 /// The text of a file.
 pub(super) fn read(path: &Path) -> Result<String, Errors> {
@@ -56,10 +58,13 @@ pub(super) fn document(
     let (table, errors) = DeTable::parse_recoverable(text);
     // The first error of a line; the others mostly follow from it.
     let mut lines = BTreeSet::new();
-    for error in &errors {
+    for error in errors.iter().take(MOST_ERRORS) {
         let offset = offset_of(error, text);
         let (line, _) = report.position(offset);
-        if lines.insert(line) && lines.len() <= MOST {
+        if lines.len() == MOST {
+            return None;
+        }
+        if lines.insert(line) {
             report.add(
                 Severity::Error,
                 Some(offset),
@@ -71,6 +76,9 @@ pub(super) fn document(
     }
     if errors.is_empty() {
         return Some((Node::document(&table, env), false));
+    }
+    if errors.len() > MOST_ERRORS {
+        return None;
     }
     let remainder = without(text, &lines)?;
     let table = parse(&remainder)?;

@@ -64,8 +64,8 @@ fn not_readable() {
         "error: D/utf16.toml:1: the file is not UTF-8"
     );
     assert_eq!(
-        refuse(&directory.file("huge.toml", vec![b'\n'; (16 << 20) + 1])),
-        "error: D/huge.toml: the file is larger than 16 MiB"
+        refuse(&directory.file("huge.toml", vec![b'\n'; (1 << 20) + 1])),
+        "error: D/huge.toml: the file is larger than 1 MiB"
     );
 }
 
@@ -94,8 +94,8 @@ fn binary() {
     for bytes in [
         vec![0; 1 << 16],
         (0..1 << 16).map(|i| (i % 127) as u8).collect(),
-        b"[".repeat(1 << 16),
-        b"a.".repeat(1 << 12),
+        b"[".repeat(1 << 18),
+        b"a.".repeat(1 << 18),
         b"a = {".repeat(1 << 12),
         b"a = 1\n".repeat(1 << 12),
     ] {
