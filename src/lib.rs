@@ -12,9 +12,15 @@ pub mod profile;
 pub mod request_id;
 
 #[cfg(feature = "standalone")]
+mod admission;
+#[cfg(feature = "standalone")]
 pub mod config;
 #[cfg(feature = "standalone")]
 mod demo;
+#[cfg(feature = "standalone")]
+mod gateway;
+#[cfg(feature = "standalone")]
+mod route;
 #[cfg(feature = "standalone")]
 mod server;
 

@@ -21,10 +21,9 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
     time::Duration,
 };
-use tokio::{net::TcpStream, time::interval};
+use tokio::{net::TcpStream, time::sleep};
 use tower_service::Service;
 
 /// The most requests at once on one HTTP/2 connection.
@@ -97,25 +96,60 @@ where
         let io = TokioIo::new(ScanIo::new(stream, prefix, limits, edge.state.clone()));
         let service = service_fn(move |request| edge.call(request));
         let connection = self.http1.serve_connection(io, service).with_upgrades();
-        until_drained(connection, &self.drain, |c| c.graceful_shutdown()).await;
+        let drained = self.drain.begun();
+        let graceful = |c: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(c);
+        until(drained, || self.drain.has_begun(), connection, graceful).await;
     }
 
     async fn serve_http2(&self, stream: TcpStream, prefix: Bytes, edge: Edge<S>) {
         let state = edge.state.clone();
         let service = service_fn(move |request| edge.call(request));
         let io = TokioIo::new(Rewind::new(stream, prefix));
-        let mut connection = pin!(self.http2.serve_connection(io, service));
-        let mut idle = pin!(idle(&state, self.options.limits.idle_timeout));
-        let drained = until_drained(
-            poll_fn(|cx| {
-                if idle.as_mut().poll(cx).is_ready() {
-                    connection.as_mut().graceful_shutdown();
-                }
-                connection.as_mut().poll(cx)
-            }),
-            &self.drain,
-            |_| {},
-        );
-        drained.await;
+        let connection = self.http2.serve_connection(io, service);
+        let stop = async {
+            tokio::select! {
+                () = self.drain.begun() => {}
+                () = idle(&state, self.options.limits.idle_timeout) => {}
+            }
+        };
+        let graceful = |c: Pin<&mut _>| http2::Connection::graceful_shutdown(c);
+        until(stop, || true, connection, graceful).await;
+    }
+}
+
+/// Drives the connection to its end, and tells it to finish when `stop` says so.
+///
+/// `stop` is polled once, so that it can wake this task, and after that only when `worth_a_look`.
+async fn until<C: Future>(
+    stop: impl Future<Output = ()>,
+    worth_a_look: impl Fn() -> bool,
+    connection: C,
+    graceful: impl Fn(Pin<&mut C>),
+) {
+    let (mut stop, mut connection) = (pin!(stop), pin!(connection));
+    let (mut polled, mut stopping) = (false, false);
+    poll_fn(|cx| {
+        if !stopping && (!polled || worth_a_look()) {
+            polled = true;
+            stopping = stop.as_mut().poll(cx).is_ready();
+            if stopping {
+                graceful(connection.as_mut());
+            }
+        }
+        connection.as_mut().poll(cx).map(|_| ())
+    })
+    .await;
+}
+
+/// Waits until the connection has had no request for this long, or up to twice as long.
+async fn idle(state: &ConnState, timeout: Duration) {
+    let mut seen = 0;
+    loop {
+        sleep(timeout).await;
+        let requests = state.begun();
+        if state.active() == 0 && requests == seen {
+            return;
+        }
+        seen = requests;
     }
 }

@@ -53,6 +53,7 @@ pub(crate) use self::{
     detect::{Protocol, Rewind, detect},
     io::ScanIo,
     state::ConnState,
+    target::{check as check_target, is_authority},
 };
 
 use std::time::Duration;

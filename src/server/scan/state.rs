@@ -63,7 +63,8 @@ impl ConnState {
         self.raw.load(Ordering::Acquire) && self.begun() == self.refuse_from.load(Ordering::Acquire)
     }
 
-    pub(super) fn begun(&self) -> usize {
+    /// Requests that have come so far.
+    pub(crate) fn begun(&self) -> usize {
         self.begun.load(Ordering::Acquire)
     }
 

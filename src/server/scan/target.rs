@@ -3,7 +3,7 @@ use memchr::{memchr, memchr2};
 use std::net::Ipv6Addr;
 
 /// Judges a request target (RFC 9112, section 3.2), which is not empty, against its method and `Host`.
-pub(super) fn check(method: &str, target: &[u8], host: Option<&[u8]>) -> Result<(), Fault> {
+pub(crate) fn check(method: &str, target: &[u8], host: Option<&[u8]>) -> Result<(), Fault> {
     if method == "CONNECT" {
         // Authority-form, section 3.2.3; the port is not optional.
         if !matches!(split_port(target), Some((_, Some(_)))) || !is_authority(target) {
@@ -40,7 +40,7 @@ pub(super) fn check(method: &str, target: &[u8], host: Option<&[u8]>) -> Result<
 ///
 /// Narrower than `uri-host` (RFC 3986, section 3.2.2), whose sub-delims and percent-encodings no resolver
 /// knows, and never with userinfo (RFC 9110, section 4.2.4).
-pub(super) fn is_authority(value: &[u8]) -> bool {
+pub(crate) fn is_authority(value: &[u8]) -> bool {
     let Some((host, port)) = split_port(value) else {
         return false;
     };

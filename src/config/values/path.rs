@@ -1,0 +1,259 @@
+//! Paths with parameters in them.
+use super::{Invalid, text_value};
+use matchit::{InsertError, Router};
+use std::{fmt, str::FromStr};
+
+/// The paths that a route answers to: `/v1/tasks/{id}`, `/files/{*rest}`, in the syntax of `matchit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    parts: Vec<Part>,
+}
+
+impl PathPattern {
+    /// The pattern, as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The names of its parameters.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        names(&self.parts)
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for PathPattern {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parts = parse(text)?;
+        if has_twice(&parts) {
+            return Err("two parameters of the same name".into());
+        }
+        Router::new().insert(text, ()).map_err(|error| match error {
+            InsertError::InvalidParamSegment => "only one parameter fits between two slashes",
+            InsertError::InvalidCatchAll => "`{*name}` has to be the end of the path",
+            _ => "expected a path with parameters such as `{id}`; write `{{` and `}}` for the braces themselves",
+        })?;
+        Ok(Self {
+            text: text.to_owned(),
+            parts,
+        })
+    }
+}
+
+/// A path to build: literal parts and the values of a route's parameters, `/v1/draw/{id}`.
+///
+/// A value is put in as it came, still percent-encoded. Whether the outcome is a path that may be asked for
+/// (a value can be `..`) is only known then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathTemplate {
+    parts: Vec<Part>,
+}
+
+/// One part of a [`PathTemplate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Goes into the path as it is.
+    Literal(String),
+    /// The value of the parameter of this name.
+    Parameter(String),
+}
+
+impl PathTemplate {
+    /// What to put together.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The names of the parameters.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        names(&self.parts)
+    }
+}
+
+impl FromStr for PathTemplate {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        parse(text).map(|parts| Self { parts })
+    }
+}
+
+text_value!(PathPattern, "PathPattern", "a path, such as \"/v1/tasks/{id}\"", {
+    "type": "string", "pattern": "^/[^?#\\s]*$", "examples": ["/v1/tasks/{id}", "/files/{*rest}"]
+});
+text_value!(PathTemplate, "PathTemplate", "a path, such as \"/v1/tasks/{id}\"", {
+    "type": "string", "pattern": "^/[^?#\\s]*$", "examples": ["/v1/tasks/{id}"]
+});
+
+fn names(parts: &[Part]) -> impl Iterator<Item = &str> {
+    parts.iter().filter_map(|part| match part {
+        Part::Literal(_) => None,
+        Part::Parameter(name) => Some(name.as_str()),
+    })
+}
+
+fn has_twice(parts: &[Part]) -> bool {
+    let names: Vec<_> = names(parts).collect();
+    names
+        .iter()
+        .enumerate()
+        .any(|(i, name)| names[..i].contains(name))
+}
+
+/// The syntax that patterns and templates share.
+fn parse(text: &str) -> Result<Vec<Part>, Invalid> {
+    match text {
+        _ if !text.starts_with('/') => return Err("a path begins with `/`".into()),
+        _ if text.contains(['?', '#']) => {
+            return Err("a path here has no query and no fragment".into());
+        }
+        _ if !text.bytes().all(|b| b.is_ascii_graphic()) => {
+            return Err(
+                "a path holds visible ASCII characters only; write others percent-encoded".into(),
+            );
+        }
+        _ if has_dot_segments(text) => return Err("a path cannot have `.` or `..` segments".into()),
+        _ => {}
+    }
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        literal.push_str(&rest[..at]);
+        let brace = &rest[at..=at];
+        rest = &rest[at + 1..];
+        if let Some(tail) = rest.strip_prefix(brace) {
+            literal.push_str(brace);
+            rest = tail;
+            continue;
+        }
+        let (name, tail) =
+            match rest.split_once('}') {
+                Some(split) if brace == "{" => split,
+                _ => return Err(
+                    "a brace without its other half; write `{{` and `}}` for the braces themselves"
+                        .into(),
+                ),
+            };
+        let name = name.strip_prefix('*').unwrap_or(name);
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(
+                "the name of a parameter is letters, digits and `_`: `{id}`, `{*rest}`".into(),
+            );
+        }
+        parts.push(Part::Literal(std::mem::take(&mut literal)));
+        parts.push(Part::Parameter(name.to_owned()));
+        rest = tail;
+    }
+    literal.push_str(rest);
+    parts.push(Part::Literal(literal));
+    parts.retain(|part| !matches!(part, Part::Literal(literal) if literal.is_empty()));
+    Ok(parts)
+}
+
+/// Whether a path has a `.` or `..` between its slashes, percent-encoded or not.
+pub(super) fn has_dot_segments(path: &str) -> bool {
+    path.split('/').any(|segment| {
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        matches!(plain.as_str(), "." | "..")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(text: &str) -> Part {
+        Part::Literal(text.to_owned())
+    }
+
+    fn parameter(name: &str) -> Part {
+        Part::Parameter(name.to_owned())
+    }
+
+    #[test]
+    fn patterns() {
+        for (text, names) in [
+            ("/", &[][..]),
+            ("/v1/images", &[]),
+            ("/v1/{id}", &["id"]),
+            ("/{a}/x/{b}/", &["a", "b"]),
+            ("/{*rest}", &["rest"]),
+            ("/x{*rest}", &["rest"]),
+            ("/img-{id}.png", &["id"]),
+            ("/{{literal}}", &[]),
+            ("/a%20b", &[]),
+        ] {
+            let pattern: PathPattern = text
+                .parse()
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(pattern.parameters().collect::<Vec<_>>(), names, "{text}");
+        }
+        for text in [
+            "",
+            "v1",
+            "*",
+            "/{",
+            "/}",
+            "/{}",
+            "/{*}",
+            "/{a b}",
+            "/{a}{b}",
+            "/{a}-{b}",
+            "/{*rest}/more",
+            "/{id}/{id}",
+            "/{{id}",
+            "/a?b",
+            "/a#b",
+            "/a b",
+            "/é",
+            "/a\n",
+            "/../a",
+            "/a/.",
+            "/%2e%2E/a",
+        ] {
+            assert!(text.parse::<PathPattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn templates() {
+        for (text, parts) in [
+            ("/", vec![literal("/")]),
+            ("/v1/draw/{id}", vec![literal("/v1/draw/"), parameter("id")]),
+            (
+                "/{a}-{b}/{*rest}",
+                vec![
+                    literal("/"),
+                    parameter("a"),
+                    literal("-"),
+                    parameter("b"),
+                    literal("/"),
+                    parameter("rest"),
+                ],
+            ),
+            (
+                "/{a}{b}{a}",
+                vec![literal("/"), parameter("a"), parameter("b"), parameter("a")],
+            ),
+            ("/{{x}}/{y}", vec![literal("/{x}/"), parameter("y")]),
+        ] {
+            assert_eq!(
+                text.parse::<PathTemplate>().map(|template| template.parts),
+                Ok(parts),
+                "{text}"
+            );
+        }
+        for text in ["", "{id}", "/{", "/}", "/{}", "/a?b={id}", "/..", "/a/../b"] {
+            assert!(text.parse::<PathTemplate>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Where a provider is.
+use super::{Invalid, path::has_dot_segments, text_value};
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
+use std::{fmt, str::FromStr};
+
+/// The URL that requests to an endpoint begin with: `http(s)://host[:port][/prefix]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointUrl {
+    scheme: Scheme,
+    authority: Authority,
+    prefix: String,
+}
+
+impl EndpointUrl {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Whether it is `https`.
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// The host and, where it was written, the port; what `Host` carries.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The host; an IPv6 address is in brackets.
+    pub fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// The port, be it the scheme's.
+    pub fn port(&self) -> u16 {
+        let default = if self.is_https() { 443 } else { 80 };
+        self.authority.port_u16().unwrap_or(default)
+    }
+
+    /// What the paths of requests are put behind: empty, or `/…` without a slash at its end.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
+    }
+}
+
+const URL: &str = "a URL such as \"https://api.example.com\" or \"http://127.0.0.1:9000/prefix\"";
+
+impl FromStr for EndpointUrl {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.contains(['?', '#']) {
+            return Err("the URL of an endpoint has no query and no fragment".into());
+        }
+        let parts = text
+            .parse::<Uri>()
+            .map(Uri::into_parts)
+            .map_err(|_| wrong())?;
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(wrong());
+        };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err("the URL of an endpoint begins with http:// or https://".into());
+        }
+        if authority.as_str().contains('@') {
+            return Err("a URL cannot hold a user and password; use `credential`".into());
+        }
+        let path = parts.path_and_query.as_ref().map_or("", |path| path.path());
+        if has_dot_segments(path) {
+            return Err("the path of a URL cannot have `.` or `..` segments".into());
+        }
+        check_port(&authority)?;
+        Ok(Self {
+            scheme,
+            prefix: path.trim_end_matches('/').to_owned(),
+            authority,
+        })
+    }
+}
+
+fn wrong() -> Invalid {
+    format!("expected {URL}").into()
+}
+
+/// The parser lets any digits pass as a port, and none.
+fn check_port(authority: &Authority) -> Result<(), Invalid> {
+    let host = authority.host();
+    let port = authority.as_str().get(host.len()..).unwrap_or_default();
+    match (port, authority.port_u16()) {
+        _ if matches!(host, "" | "[]") => Err(wrong()),
+        ("", None) | (_, Some(1..)) => Ok(()),
+        _ => Err("the port of the URL is not a number from 1 to 65535".into()),
+    }
+}
+
+text_value!(EndpointUrl, "EndpointUrl", URL, {
+    "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$", "examples": ["https://api.example.com"]
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (text, host, port, prefix) in [
+            ("http://127.0.0.1:9000", "127.0.0.1", 9000, ""),
+            ("https://api.example.com", "api.example.com", 443, ""),
+            ("https://api.example.com/", "api.example.com", 443, ""),
+            ("http://api.example.com/v1/", "api.example.com", 80, "/v1"),
+            ("http://[::1]:8080/a/b", "[::1]", 8080, "/a/b"),
+            ("HTTP://h:1", "h", 1, ""),
+        ] {
+            let url: EndpointUrl = text
+                .parse()
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(
+                (url.host(), url.port(), url.prefix()),
+                (host, port, prefix),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "/",
+            "*",
+            "api.example.com",
+            "api.example.com:80",
+            "//api.example.com",
+            "http://",
+            "http:///v1",
+            "http://:80",
+            "http://[]:80",
+            "http://h:",
+            "http://h:0",
+            "http://h:65536",
+            "http://h:x",
+            "ftp://h",
+            "unix:///run/x",
+            "http://user@h",
+            "http://user:sk-123@h",
+            "http://h?",
+            "http://h/?q=1",
+            "http://h/#f",
+            "http://h/a/../b",
+            "http://h/%2E%2e",
+            "http://h/a b",
+            "http://h\n",
+            " http://h",
+            "http://h\\x",
+        ] {
+            let error = text
+                .parse::<EndpointUrl>()
+                .map(|url| panic!("{text}: {url:?}"))
+                .unwrap_err();
+            assert!(!error.to_string().contains("sk-123"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! From a configuration to what serves it.
+//!
+//! [`Plan`] is what all workers share and is built once; [`Plan::stack`] makes one worker's services, whose
+//! connections to providers are its own.
+
+mod plan;
+mod stack;
+
+pub(crate) use self::{plan::Plan, stack::Stack};

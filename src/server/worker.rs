@@ -1,0 +1,98 @@
+use super::{ClientBody, Drain, Options, connection::Connections};
+use crate::Fault;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use std::{error::Error, io, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+/// How long to wait when the kernel has no descriptors or memory for another connection.
+const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
+
+/// Serves one listener on this thread until the drain has begun and everything has ended, or its time is over.
+///
+/// # Errors
+///
+/// When the runtime or the listener cannot be set up.
+pub(crate) fn run_worker<S, B>(
+    listener: StdListener,
+    stack: S,
+    options: Arc<Options>,
+    drain: Drain,
+    drain_timeout: Duration,
+) -> io::Result<()>
+where
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Error + Send + Sync,
+{
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        let tasks = TaskTracker::new();
+        let slots = Arc::new(Semaphore::new(options.max_connections));
+        let connections = Arc::new(Connections::new(stack, options, drain.clone()));
+        tokio::select! {
+            () = accept(&listener, &connections, &slots, &tasks) => {}
+            () = drain.begun() => {}
+        }
+        drop(listener);
+        tasks.close();
+        if timeout(drain_timeout, tasks.wait()).await.is_err() {
+            let left = tasks.len();
+            tracing::warn!(connections = left, "the drain's time is over; what still runs is cut off");
+        }
+        Ok(())
+    })
+}
+
+/// Accepts connections for as long as it is asked to. At the limit the next ones wait in the kernel's queue.
+async fn accept<S, B>(
+    listener: &TcpListener,
+    connections: &Arc<Connections<S>>,
+    slots: &Arc<Semaphore>,
+    tasks: &TaskTracker,
+) where
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Error + Send + Sync,
+{
+    loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if !is_about_one_connection(&error) {
+                    tracing::warn!(%error, "no connection can be accepted");
+                    sleep(OUT_OF_RESOURCES).await;
+                }
+                continue;
+            }
+        };
+        // Without it the last piece of an answer can wait for the client's acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let connections = connections.clone();
+        tasks.spawn(async move {
+            connections.serve(stream, peer).await;
+            drop(slot);
+        });
+    }
+}
+
+/// The client went before its connection was accepted; nothing is wrong with the next one.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset | Kind::Interrupted
+    )
+}
