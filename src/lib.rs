@@ -14,6 +14,8 @@ pub mod request_id;
 #[cfg(feature = "standalone")]
 mod admission;
 #[cfg(feature = "standalone")]
+pub mod cli;
+#[cfg(feature = "standalone")]
 pub mod config;
 #[cfg(feature = "standalone")]
 mod demo;
@@ -23,6 +25,8 @@ mod gateway;
 mod route;
 #[cfg(feature = "standalone")]
 mod server;
+#[cfg(feature = "standalone")]
+mod standalone;
 
 pub use catalog::{Catalog, Entry};
 pub use fault::{Disposition, Fault, Kind};

@@ -1,2 +1,7 @@
 //! The standalone proxy.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tollgate::cli::run()
+}

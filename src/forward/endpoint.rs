@@ -98,11 +98,16 @@ impl Credential {
     ///
     /// When the value has characters that no header field can have.
     pub fn header(name: HeaderName, value: &str) -> Result<Self, InvalidEndpoint> {
-        let mut value = HeaderValue::from_str(value).map_err(|_| {
+        let value = HeaderValue::from_str(value).map_err(|_| {
             InvalidEndpoint("the credential has characters that no header field can have")
         })?;
+        Ok(Self::field(name, value))
+    }
+
+    /// Any header field, with a value that is known to be one.
+    pub fn field(name: HeaderName, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
-        Ok(Self { name, value })
+        Self { name, value }
     }
 }
 

@@ -6,4 +6,4 @@
 mod plan;
 mod stack;
 
-pub(crate) use self::{plan::Plan, stack::Stack};
+pub(crate) use self::plan::{InvalidPlan, Plan};

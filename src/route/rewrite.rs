@@ -1,47 +1,30 @@
-use crate::Fault;
+use crate::{
+    Fault,
+    config::{Part, PathTemplate},
+};
 use http::{Uri, uri::PathAndQuery};
 use matchit::Params;
 
-/// Where a route's requests go: the path of a request to the provider, with the route's parameters in braces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a route's requests go: the path of a request to the provider.
+#[derive(Clone, Debug)]
 pub(super) struct Rewrite {
-    pieces: Vec<Piece>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Literal(String),
-    Param(String),
+    template: PathTemplate,
 }
 
 impl Rewrite {
-    /// Reads the template. Its parameters are known to be the path's: the configuration has been checked.
-    pub(super) fn parse(template: &str) -> Self {
-        let mut pieces = Vec::new();
-        let mut rest = template;
-        while let Some((literal, (name, after))) =
-            rest.split_once('{').and_then(|(literal, param)| Some((literal, param.split_once('}')?)))
-        {
-            if !literal.is_empty() {
-                pieces.push(Piece::Literal(literal.to_owned()));
-            }
-            pieces.push(Piece::Param(name.trim_start_matches('*').to_owned()));
-            rest = after;
-        }
-        if !rest.is_empty() {
-            pieces.push(Piece::Literal(rest.to_owned()));
-        }
-        Self { pieces }
+    /// The template's parameters are known to be the path's: the configuration has been checked.
+    pub(super) fn new(template: PathTemplate) -> Self {
+        Self { template }
     }
 
     /// The request's target with the new path; its query stays. Parameters go over as they came, with their
     /// percent-encoding.
     pub(super) fn apply(&self, uri: &Uri, params: &Params<'_, '_>) -> Result<Uri, Fault> {
         let mut target = String::with_capacity(uri.path().len() + 32);
-        for piece in &self.pieces {
-            match piece {
-                Piece::Literal(literal) => target.push_str(literal),
-                Piece::Param(name) => target.push_str(params.get(name).unwrap_or_default()),
+        for part in self.template.parts() {
+            match part {
+                Part::Literal(literal) => target.push_str(literal),
+                Part::Parameter(name) => target.push_str(params.get(name).unwrap_or_default()),
             }
         }
         if let Some(query) = uri.query() {
@@ -76,7 +59,9 @@ mod tests {
             router.insert(route, ()).unwrap();
             let uri: Uri = uri.parse().unwrap();
             let found = router.at(uri.path()).unwrap();
-            let got = Rewrite::parse(template).apply(&uri, &found.params).unwrap();
+            let got = Rewrite::new(template.parse().unwrap())
+                .apply(&uri, &found.params)
+                .unwrap();
             assert_eq!(got.to_string(), want, "{route} {template} {uri}");
         }
     }

@@ -1,5 +1,5 @@
 use super::rewrite::Rewrite;
-use crate::Fault;
+use crate::{Fault, config::PathTemplate};
 use http::{Method, Uri};
 use std::fmt;
 
@@ -45,16 +45,22 @@ impl Table {
         &mut self,
         methods: &[Method],
         path: &str,
-        rewrite: Option<&str>,
+        rewrite: Option<&PathTemplate>,
     ) -> Result<(), InvalidRoute> {
         let route = self.rewrites.len();
         let known = self.nodes.iter().position(|node| node.pattern == path);
         let index = match known {
             Some(index) => index,
             None => {
-                self.paths.insert(path, self.nodes.len()).map_err(|e| InvalidRoute(e.to_string()))?;
+                self.paths
+                    .insert(path, self.nodes.len())
+                    .map_err(|e| InvalidRoute(e.to_string()))?;
                 let (methods, any) = (Vec::new(), None);
-                self.nodes.push(Node { pattern: path.to_owned(), methods, any });
+                self.nodes.push(Node {
+                    pattern: path.to_owned(),
+                    methods,
+                    any,
+                });
                 self.nodes.len() - 1
             }
         };
@@ -69,14 +75,14 @@ impl Table {
             }
             node.methods.push((method.clone(), route));
         }
-        self.rewrites.push(rewrite.map(Rewrite::parse));
+        self.rewrites.push(rewrite.cloned().map(Rewrite::new));
         Ok(())
     }
 
     /// The route of a request.
     pub(super) fn find(&self, method: &Method, uri: &Uri) -> Result<Found, Fault> {
-        if uri.path() == "*" {
-            // The gateway as a whole (RFC 9110, section 9.3.7); not for any provider.
+        if matches!(uri.path(), "*" | "") {
+            // OPTIONS of the gateway as a whole (RFC 9110, section 9.3.7), or CONNECT: not for any provider.
             return Err(not_allowed(self.nodes.iter()));
         }
         let at = self.paths.at(uri.path()).map_err(|_| Fault::NoRoute)?;
@@ -86,7 +92,9 @@ impl Table {
         let found = if forbidden { None } else { node.route(method) };
         let route = found.ok_or_else(|| not_allowed(std::iter::once(node)))?;
         let rewrite = self.rewrites[route].as_ref();
-        let rewritten = rewrite.map(|rewrite| rewrite.apply(uri, &at.params)).transpose()?;
+        let rewritten = rewrite
+            .map(|rewrite| rewrite.apply(uri, &at.params))
+            .transpose()?;
         Ok(Found { route, rewritten })
     }
 }
@@ -94,11 +102,18 @@ impl Table {
 impl Node {
     fn route(&self, method: &Method) -> Option<usize> {
         let exactly = |wanted: &Method| {
-            self.methods.iter().find(|(method, _)| method == wanted).map(|(_, route)| *route)
+            self.methods
+                .iter()
+                .find(|(method, _)| method == wanted)
+                .map(|(_, route)| *route)
         };
-        exactly(method)
-            .or(self.any)
-            .or_else(|| if *method == Method::HEAD { exactly(&Method::GET) } else { None })
+        exactly(method).or(self.any).or_else(|| {
+            if *method == Method::HEAD {
+                exactly(&Method::GET)
+            } else {
+                None
+            }
+        })
     }
 }
 
@@ -127,7 +142,9 @@ fn not_allowed<'a>(nodes: impl Iterator<Item = &'a Node>) -> Fault {
     }
     let mut names: Vec<_> = allowed.into_iter().map(Method::as_str).collect();
     names.sort_unstable();
-    Fault::MethodNotAllowed { allow: names.join(", ").into() }
+    Fault::MethodNotAllowed {
+        allow: names.join(", ").into(),
+    }
 }
 
 #[cfg(test)]
@@ -136,8 +153,13 @@ mod tests {
 
     fn table() -> Table {
         let mut table = Table::default();
-        table.add(&[Method::GET], "/tasks/{id}", Some("/v1/{id}")).unwrap();
-        table.add(&[Method::POST, Method::PUT], "/tasks/{id}", None).unwrap();
+        let rewrite = "/v1/{id}".parse().unwrap();
+        table
+            .add(&[Method::GET], "/tasks/{id}", Some(&rewrite))
+            .unwrap();
+        table
+            .add(&[Method::POST, Method::PUT], "/tasks/{id}", None)
+            .unwrap();
         table.add(&[Method::POST], "/generate", None).unwrap();
         table.add(&[], "/files/{*path}", None).unwrap();
         table.add(&[Method::GET], "/health", None).unwrap();
@@ -147,7 +169,11 @@ mod tests {
 
     #[test]
     fn method_and_path() {
-        let allow = |methods: &'static str| Err(Fault::MethodNotAllowed { allow: methods.into() });
+        let allow = |methods: &'static str| {
+            Err(Fault::MethodNotAllowed {
+                allow: methods.into(),
+            })
+        };
         let all = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
         let cases = [
             ("GET", "/tasks/1", Ok((0, Some("/v1/1")))),

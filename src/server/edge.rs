@@ -49,7 +49,10 @@ where
         // A request that asks for an upgrade is the last one that the scanner has seen.
         let last = refused.is_some() || self.state.upgradable();
         let http1 = request.version() != Version::HTTP_2;
-        let record = self.options.access_log.then(|| Record::start(request.method()));
+        let record = self
+            .options
+            .access_log
+            .then(|| Record::start(request.method()));
         if let Some(record) = &record {
             request.extensions_mut().insert(record.clone());
         }
@@ -64,7 +67,9 @@ where
             // Ready by contract: whoever has to wait does so with the request.
             let mut response = service.call(request).await?;
             if last && http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             let id = response.headers().get(request_id::HEADER).cloned();
             if let Some(record) = record {

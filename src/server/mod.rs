@@ -7,6 +7,7 @@
 //! listen ── worker ── connection ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
 //! ```
 
+pub(crate) mod admin;
 mod connection;
 mod drain;
 mod edge;
@@ -50,6 +51,12 @@ impl Options {
         idle_timeout: Duration,
     ) -> Arc<scan::Limits> {
         let fields = scan::Limits::default().fields;
-        Arc::new(scan::Limits { head_bytes, target_bytes, fields, header_timeout, idle_timeout })
+        Arc::new(scan::Limits {
+            head_bytes,
+            target_bytes,
+            fields,
+            header_timeout,
+            idle_timeout,
+        })
     }
 }

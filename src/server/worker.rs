@@ -29,12 +29,18 @@ pub(crate) fn run_worker<S, B>(
     drain_timeout: Duration,
 ) -> io::Result<()>
 where
-    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone + Send + Sync + 'static,
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Error + Send + Sync,
 {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         let tasks = TaskTracker::new();
@@ -48,7 +54,10 @@ where
         tasks.close();
         if timeout(drain_timeout, tasks.wait()).await.is_err() {
             let left = tasks.len();
-            tracing::warn!(connections = left, "the drain's time is over; what still runs is cut off");
+            tracing::warn!(
+                connections = left,
+                "the drain's time is over; what still runs is cut off"
+            );
         }
         Ok(())
     })
@@ -61,13 +70,19 @@ async fn accept<S, B>(
     slots: &Arc<Semaphore>,
     tasks: &TaskTracker,
 ) where
-    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone + Send + Sync + 'static,
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Error + Send + Sync,
 {
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -93,6 +108,9 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),
-        Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset | Kind::Interrupted
+        Kind::ConnectionAborted
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::Interrupted
     )
 }

@@ -47,6 +47,14 @@ impl EndpointUrl {
     }
 }
 
+impl EndpointUrl {
+    /// The whole of it.
+    pub fn to_uri(&self) -> Uri {
+        // Its parts come from one.
+        self.to_string().parse().unwrap_or_default()
+    }
+}
+
 impl fmt::Display for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)

@@ -33,7 +33,10 @@ impl Peer {
     /// `X-Real-IP` is removed; to what a trusted one has written the peer itself is added.
     pub(super) fn forward(&self, parts: &mut Parts) {
         let host = match parts.version {
-            Version::HTTP_2 => parts.uri.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok()),
+            Version::HTTP_2 => parts
+                .uri
+                .authority()
+                .and_then(|a| HeaderValue::from_str(a.as_str()).ok()),
             _ => None,
         };
         let host = host.or_else(|| parts.headers.get(header::HOST).cloned());
@@ -88,7 +91,11 @@ fn is_ours(name: &str) -> bool {
         || name.starts_with("x-tollgate-")
         || matches!(
             name,
-            "content-length" | "transfer-encoding" | "proxy-authorization" | "x-api-key" | "x-request-id"
+            "content-length"
+                | "transfer-encoding"
+                | "proxy-authorization"
+                | "x-api-key"
+                | "x-request-id"
         )
 }
 
@@ -135,12 +142,17 @@ mod tests {
     #[test]
     fn only_a_trusted_peer_speaks_of_others() {
         let plain = |address: &str| {
-            format!("x-forwarded-for: {address}\nx-forwarded-host: api.test\nx-forwarded-proto: http")
+            format!(
+                "x-forwarded-for: {address}\nx-forwarded-host: api.test\nx-forwarded-proto: http"
+            )
         };
         let table: &[(&[(&str, &str)], String)] = &[
             (&[], plain("10.1.2.3")),
             (
-                &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2")],
+                &[
+                    ("x-forwarded-for", "1.1.1.1"),
+                    ("x-forwarded-for", "2.2.2.2"),
+                ],
                 plain("1.1.1.1, 2.2.2.2, 10.1.2.3"),
             ),
             (
@@ -165,7 +177,11 @@ mod tests {
 
     #[test]
     fn names_that_could_be_taken_for_ours() {
-        let fields = [("x_forwarded_for", "6.6.6.6"), ("X-Tollgate_Account", "root"), ("a_b", "1")];
+        let fields = [
+            ("x_forwarded_for", "6.6.6.6"),
+            ("X-Tollgate_Account", "root"),
+            ("a_b", "1"),
+        ];
         let got = forward(&fields).remove(0);
         for left in [got.0, got.1] {
             assert!(left.contains("a_b: 1") && !left.contains("6.6.6.6") && !left.contains("root"));

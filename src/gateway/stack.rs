@@ -1,0 +1,115 @@
+use super::plan::{Plan, PlannedRoute, PlannedUpstream};
+use crate::{
+    Fault,
+    forward::{Forward, UpstreamBody},
+    route::Router,
+    server::{ClientBody, Record},
+};
+use http::{Request, Response};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::service_fn;
+use tower_service::Service;
+
+/// A provider's body, as the routes pass it on.
+pub(crate) type RouteBody = UpstreamBody<ClientBody>;
+
+impl Plan {
+    /// One worker's services: every route's stack behind the router. Connections to providers are made by, and
+    /// kept for, the clones of this one.
+    pub(crate) fn stack(
+        &self,
+    ) -> impl Service<
+        Request<ClientBody>,
+        Response = Response<RouteBody>,
+        Error = Fault,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + use<> {
+        let targets: BTreeMap<&str, Target> = self
+            .upstreams
+            .iter()
+            .map(|(name, planned)| (&**name, Target::new(planned)))
+            .collect();
+        let stacks = self.routes.iter().map(|route| {
+            // The configuration has been checked; an upstream that is not there would be a defect.
+            let target = targets.get(&*route.upstream).cloned();
+            route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)))
+        });
+        Router::new(self.table.clone(), stacks.collect())
+    }
+}
+
+/// One route's services, from the outside in.
+fn route_stack(
+    route: &PlannedRoute,
+    target: Target,
+) -> impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
++ Clone
++ Send
++ Sync
++ use<> {
+    // A function and not `Forward` itself as the service: its future need not be boxed.
+    let forward = service_fn(move |request| target.clone().call(request));
+    Named {
+        name: route.name.clone(),
+        inner: forward,
+    }
+}
+
+/// Where a route's requests end.
+#[derive(Clone)]
+enum Target {
+    Forward(Forward<ClientBody>),
+    Refuse(Fault),
+}
+
+impl Target {
+    fn new(planned: &PlannedUpstream) -> Self {
+        match planned {
+            PlannedUpstream::Configured { endpoint, roots } => {
+                Self::Forward(Forward::with_roots((**endpoint).clone(), roots))
+            }
+            PlannedUpstream::NotConfigured(fault) => Self::Refuse(fault.clone()),
+        }
+    }
+
+    async fn call(self, request: Request<ClientBody>) -> Result<Response<RouteBody>, Fault> {
+        match self {
+            Self::Forward(forward) => forward.send(request).await,
+            Self::Refuse(fault) => Err(fault),
+        }
+    }
+}
+
+/// Tells the access log which route it is.
+#[derive(Clone)]
+struct Named<S> {
+    name: Arc<str>,
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for Named<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        if let Some(record) = request.extensions().get::<Arc<Record>>() {
+            record.set_route(&self.name);
+        }
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,111 @@
+//! The admin listener: is the process alive, and should it get requests?
+
+use super::Drain;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{convert::Infallible, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+
+/// The most connections at a time; those who probe come one by one.
+const CONNECTIONS: usize = 64;
+/// How long one of them may take altogether.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Serves `/livez` and `/readyz` for as long as the process lives, so that a drain can be watched.
+pub(crate) async fn serve(listener: StdListener, drain: Drain) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "the admin listener cannot be used");
+            return;
+        }
+    };
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut http1 = http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(16 * 1024);
+    loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let drain = drain.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answer = answer(&request, &drain);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let connection = http1.serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            let _ = timeout(PATIENCE, connection).await;
+            drop(slot);
+        });
+    }
+}
+
+fn answer<B>(request: &Request<B>, drain: &Drain) -> Response<Full<Bytes>> {
+    let known = matches!(request.uri().path(), "/livez" | "/readyz");
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (status, body) = match request.uri().path() {
+        _ if known && !reads => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            r#"{"status":"method not allowed"}"#,
+        ),
+        "/livez" => (StatusCode::OK, r#"{"status":"ok"}"#),
+        "/readyz" if drain.has_begun() => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"status":"not ready","reasons":["draining"]}"#,
+        ),
+        "/readyz" => (StatusCode::OK, r#"{"status":"ok"}"#),
+        _ => (
+            StatusCode::NOT_FOUND,
+            r#"{"status":"not found","paths":["/livez","/readyz"]}"#,
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        let (running, draining) = (Drain::default(), Drain::default());
+        draining.begin();
+        let table = [
+            ("GET", "/livez", &running, 200),
+            ("HEAD", "/livez", &draining, 200),
+            ("GET", "/readyz", &running, 200),
+            ("GET", "/readyz?x", &draining, 503),
+            ("POST", "/readyz", &running, 405),
+            ("GET", "/", &running, 404),
+            ("POST", "/x", &running, 404),
+        ];
+        for (method, uri, drain, want) in table {
+            let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+            assert_eq!(answer(&request, drain).status(), want, "{method} {uri}");
+        }
+    }
+}

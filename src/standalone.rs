@@ -1,0 +1,236 @@
+//! The standalone proxy as a process: worker threads, admin listener, signals, drain.
+
+use crate::{
+    config::{self, Config},
+    gateway::{InvalidPlan, Plan},
+    server::{Drain, Listeners, Options, admin, run_worker},
+};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+/// A gateway that is listening.
+pub(crate) struct Running {
+    address: SocketAddr,
+    admin: Option<Listeners>,
+    drain: Drain,
+    drain_timeout: Duration,
+    workers: Vec<thread::JoinHandle<io::Result<()>>>,
+    /// Says that a worker has ended, by the channel's closing or a message.
+    ended: tokio::sync::mpsc::UnboundedReceiver<()>,
+}
+
+/// Why a gateway does not start, or did not go on.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Plan(InvalidPlan),
+    Listen {
+        what: &'static str,
+        address: SocketAddr,
+        error: io::Error,
+    },
+    Worker(io::Error),
+    WorkerPanicked,
+}
+
+impl Failure {
+    /// Whether the configuration is to blame.
+    pub(crate) fn is_configuration(&self) -> bool {
+        matches!(self, Self::Plan(_))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan(error) => write!(f, "the configuration cannot be served: {error}"),
+            Self::Listen {
+                what,
+                address,
+                error,
+            } => {
+                write!(f, "cannot listen on {address} ({what}): {error}")?;
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        f.write_str("; another process does, choose another port")
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        f.write_str("; ports below 1024 need a privilege")
+                    }
+                    io::ErrorKind::AddrNotAvailable => {
+                        f.write_str("; this machine has no such address")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Worker(error) => write!(f, "a worker failed: {error}"),
+            Self::WorkerPanicked => f.write_str("a worker panicked"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Starts the workers; when it returns, connections are accepted.
+///
+/// # Errors
+///
+/// When the configuration cannot be served or an address cannot be listened on.
+pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
+    let server = &config.server;
+    let via = server
+        .via
+        .as_ref()
+        .map_or_else(random_pseudonym, |via| via.as_str().to_owned());
+    let plan = Plan::new(config, &via).map_err(Failure::Plan)?;
+    let count = server
+        .workers
+        .or(thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get);
+    let listen = |what, address, sockets| {
+        Listeners::bind(address, sockets).map_err(|error| Failure::Listen {
+            what,
+            address,
+            error,
+        })
+    };
+    let listeners = listen("server.listen", server.listen, count)?;
+    let address = listeners.address();
+    let admin = server
+        .admin
+        .map(|address| listen("server.admin", address, 1))
+        .transpose()?;
+
+    let options = Arc::new(options(server, &plan, count));
+    let drain = Drain::default();
+    let drain_timeout = server.drain_timeout.get();
+    let (ending, ended) = tokio::sync::mpsc::unbounded_channel();
+    let (ready, all_ready) = mpsc::channel();
+    let mut workers = Vec::with_capacity(count);
+    for (number, listener) in listeners.into_iter().enumerate() {
+        let (stack, options, drain) = (plan.stack(), options.clone(), drain.clone());
+        let (ending, ready) = (ending.clone(), ready.clone());
+        let worker = thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || {
+                let _ = ready.send(());
+                let result = run_worker(listener, stack, options, drain, drain_timeout);
+                let _ = ending.send(());
+                result
+            })
+            .map_err(Failure::Worker)?;
+        workers.push(worker);
+    }
+    for _ in 0..count {
+        let _ = all_ready.recv();
+    }
+    Ok(Running {
+        address,
+        admin,
+        drain,
+        drain_timeout,
+        workers,
+        ended,
+    })
+}
+
+fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
+    Options {
+        catalog: plan.catalog.clone(),
+        limits: Options::limits(
+            server.max_header_bytes.get(),
+            server.max_uri_bytes.get(),
+            server.header_timeout.get(),
+            server.idle_timeout.get(),
+        ),
+        body_timeout: server.body_timeout.get(),
+        trusted_proxies: server
+            .trusted_proxies
+            .iter()
+            .map(|network| network.get())
+            .collect(),
+        max_connections: server.max_connections.get().div_ceil(workers),
+        access_log: server.access_log,
+    }
+}
+
+/// A name that no other gateway has, so that two of them in a row are no loop.
+fn random_pseudonym() -> String {
+    format!("tollgate-{:08x}", fastrand::u32(..))
+}
+
+impl Running {
+    /// Where it listens, with the port that it really is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where `/livez` and `/readyz` are.
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Listeners::address)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets what runs finish. A second signal ends it at once.
+    ///
+    /// # Errors
+    ///
+    /// When a worker ends without having been asked to.
+    pub(crate) fn run_until_signal(mut self) -> Result<(), Failure> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::Worker)?;
+        let finished = runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Worker)?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Worker)?;
+            for socket in self.admin.take().into_iter().flatten() {
+                tokio::spawn(admin::serve(socket, self.drain.clone()));
+            }
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = self.ended.recv() => return Ok(false),
+            }
+            tracing::info!(
+                at_most_s = self.drain_timeout.as_secs(),
+                "draining: what runs may finish"
+            );
+            self.drain.begin();
+            let all_ended = async {
+                for _ in &self.workers {
+                    self.ended.recv().await;
+                }
+            };
+            tokio::select! {
+                () = all_ended => Ok(true),
+                _ = terminate.recv() => Ok(false),
+                _ = interrupt.recv() => Ok(false),
+            }
+        })?;
+        if !finished && self.drain.has_begun() {
+            tracing::warn!("stopped at once by a second signal");
+            return Ok(());
+        }
+        self.join()
+    }
+
+    fn join(self) -> Result<(), Failure> {
+        for worker in self.workers {
+            worker
+                .join()
+                .map_err(|_| Failure::WorkerPanicked)?
+                .map_err(Failure::Worker)?;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
