@@ -8,7 +8,19 @@ pub(super) fn init() {
     let wanted = super::env("TOLLGATE_LOG").filter(|wanted| !wanted.is_empty());
     let filter = wanted.as_deref().unwrap_or("info").parse::<EnvFilter>();
     let bad = filter.is_err();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
+    // Below that, these crates write header fields and pieces of bodies.
+    for quiet in [
+        "h2=warn",
+        "hyper=warn",
+        "hyper_util=warn",
+        "rustls=warn",
+        "hyper_rustls=warn",
+    ] {
+        if let Ok(directive) = quiet.parse() {
+            filter = filter.add_directive(directive);
+        }
+    }
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
