@@ -101,6 +101,24 @@ async fn an_idle_connection_is_closed_and_an_active_one_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn idle_time_counts_from_the_end_of_a_response() {
+    for lasts in (5..400).step_by(5) {
+        let (mut client, server) = duplex(1024);
+        let (mut io, state) = scan_io(server, Limits::default());
+        client.write_all(GET.as_bytes()).await.unwrap();
+        let mut buf = vec![0; 100];
+        assert_eq!(io.read(&mut buf).await.unwrap(), GET.len());
+        state.begin();
+        assert!(timeout(lasts * SECOND, io.read(&mut buf)).await.is_err());
+        state.end();
+        let start = Instant::now();
+        assert_eq!(io.read(&mut buf).await.unwrap(), 0);
+        let idle = seconds(start);
+        assert!((75..=150).contains(&idle), "{idle} after {lasts}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_may_take_its_time() {
     let (mut client, server) = duplex(1024);
     let (mut io, state) = scan_io(server, Limits::default());
