@@ -1,6 +1,7 @@
 //! The standalone proxy as a process: worker threads, admin listener, signals, drain.
 
 use crate::{
+    Catalog,
     config::{self, Config},
     gateway::{InvalidPlan, Plan},
     server::{Drain, Listeners, Options, admin, run_worker},
@@ -20,6 +21,7 @@ use tokio::{
 
 /// A gateway that is listening.
 pub(crate) struct Running {
+    catalog: Arc<Catalog>,
     address: SocketAddr,
     admin: Option<Listeners>,
     drain: Drain,
@@ -134,6 +136,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         let _ = all_ready.recv();
     }
     Ok(Running {
+        catalog: plan.catalog,
         address,
         admin,
         drain,
@@ -153,6 +156,7 @@ fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
             server.idle_timeout.get(),
         ),
         body_timeout: server.body_timeout.get(),
+        send_timeout: server.send_timeout.get(),
         trusted_proxies: server
             .trusted_proxies
             .iter()
@@ -172,6 +176,11 @@ impl Running {
     /// Where it listens, with the port that it really is.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What its answers look like.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Where `/livez` and `/readyz` are.

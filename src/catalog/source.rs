@@ -170,7 +170,7 @@ impl Source {
             if let Some(near) = nearest(name, known.chain(Kind::ALL.iter().map(|k| k.as_str()))) {
                 text.push_str(&format!("; did you mean {near}?"));
             }
-            text.push_str(" A new code needs `status` and `message`");
+            text.push_str(". A new code needs `status` and `message`");
             return Err(Mistake {
                 path: at.to_vec(),
                 message: text,

@@ -60,6 +60,8 @@ pub struct Server {
     pub header_timeout: Timeout,
     /// How long a client may send nothing in the middle of a request's body. Default: `30s`.
     pub body_timeout: Timeout,
+    /// How long a client may take nothing of an answer that is ready for it. Default: `60s`.
+    pub send_timeout: Timeout,
     /// How long a connection may wait for its next request. Default: `75s`.
     pub idle_timeout: Timeout,
     /// How long requests may go on after the signal to stop; `0s` for not at all. Default: `30s`.
@@ -84,6 +86,7 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             header_timeout: Timeout::seconds(10),
             body_timeout: Timeout::seconds(30),
+            send_timeout: Timeout::seconds(60),
             idle_timeout: Timeout::seconds(75),
             drain_timeout: Patience::seconds(30),
             max_header_bytes: Size::kib(32),

@@ -1,7 +1,54 @@
-//! The demonstration: what `tollgate demo` puts behind the gateway.
+//! The demonstration: what `tollgate demo` puts behind the gateway, and what it tells you to try.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that starts it is not written yet")
-)]
+mod guide;
 mod provider;
+
+pub(crate) use self::guide::guide;
+
+use crate::config::{self, Config, Errors};
+use provider::Provider;
+use std::{io, net::SocketAddr, path::Path, thread};
+
+/// The example that the demonstration runs, as it stands in the repository.
+const EXAMPLE: &str = include_str!("../../examples/apistor.toml");
+/// How long the provider may take: long enough for a picture, short enough to wait for.
+const TIMEOUT_MS: &str = "4000";
+
+/// Starts the simulated provider on a free port of the loopback, in a thread that lasts as long as the process.
+///
+/// # Errors
+///
+/// When there is no port or no thread to be had.
+pub(crate) fn start_provider() -> io::Result<SocketAddr> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let provider = runtime.block_on(Provider::bind())?;
+    let address = provider.addr();
+    thread::Builder::new()
+        .name("provider".to_owned())
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(provider.serve(std::future::pending())) {
+                tracing::error!(%error, "the simulated provider has ended");
+            }
+        })?;
+    Ok(address)
+}
+
+/// `examples/apistor.toml` in front of the provider at this address.
+///
+/// # Errors
+///
+/// When the example is wrong, which a test excludes.
+pub(crate) fn configuration(provider: SocketAddr, listen: SocketAddr) -> Result<Config, Errors> {
+    let env = |name: &str| match name {
+        "GRSAI_BASE_URL" => Some(format!("http://{provider}")),
+        "GRSAI_API_KEY" => Some(provider::KEY.to_owned()),
+        "GRSAI_TIMEOUT_MS" => Some(TIMEOUT_MS.to_owned()),
+        "TOLLGATE_LISTEN" => Some(listen.to_string()),
+        _ => None,
+    };
+    let mut config = config::parse(EXAMPLE, Path::new("examples/apistor.toml"), env)?.config;
+    config.server.admin = None;
+    Ok(config)
+}

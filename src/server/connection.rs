@@ -5,6 +5,7 @@ use super::{
     edge::Edge,
     ingress::{ClientBody, Peer},
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
+    stall::Stall,
 };
 use crate::{Fault, NormalizeLayer};
 use bytes::Bytes;
@@ -76,7 +77,8 @@ where
     }
 
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
-    pub(super) async fn serve(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let mut stream = Stall::new(stream, self.options.send_timeout);
         let first = detect(&mut stream, self.options.limits.header_timeout);
         let (protocol, prefix) = tokio::select! {
             detected = first => match detected {
@@ -98,7 +100,7 @@ where
         }
     }
 
-    async fn serve_http1(&self, stream: TcpStream, prefix: Bytes, edge: Edge<S>) {
+    async fn serve_http1(&self, stream: Stall<TcpStream>, prefix: Bytes, edge: Edge<S>) {
         let limits = self.options.limits.clone();
         let io = TokioIo::new(ScanIo::new(stream, prefix, limits, edge.state.clone()));
         let service = service_fn(move |request| edge.call(request));
@@ -108,7 +110,7 @@ where
         until(drained, || self.drain.has_begun(), connection, graceful).await;
     }
 
-    async fn serve_http2(&self, stream: TcpStream, prefix: Bytes, edge: Edge<S>) {
+    async fn serve_http2(&self, stream: Stall<TcpStream>, prefix: Bytes, edge: Edge<S>) {
         let state = edge.state.clone();
         let service = service_fn(move |request| edge.call(request));
         let io = TokioIo::new(Rewind::new(stream, prefix));

@@ -15,6 +15,7 @@ mod ingress;
 mod listen;
 mod record;
 mod scan;
+mod stall;
 mod worker;
 
 pub(crate) use self::{
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) limits: Arc<scan::Limits>,
     /// How long nothing of a request's body may come.
     pub(crate) body_timeout: Duration,
+    /// How long a client may take none of its answer.
+    pub(crate) send_timeout: Duration,
     /// Peers whose `X-Forwarded-*` are believed.
     pub(crate) trusted_proxies: Arc<[IpNet]>,
     /// Connections at a time, for each worker.

@@ -57,6 +57,7 @@ via = "gate-1"
 trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
 header_timeout = "1s"
 body_timeout = "2s"
+send_timeout = "2s"
 idle_timeout = "3s"
 drain_timeout = "0s"
 max_header_bytes = 16384
@@ -251,13 +252,13 @@ fn variables_can_be_numbers_and_booleans() {
 server.workers = "${NUMBER}"
 server.access_log = "${NOWHERE:-false}"
 server.max_uri_bytes = "${NUMBER}KiB"
-catalog.entries.x.status = "50${NUMBER}"
+catalog.entries.internal_error.status = "50${NUMBER}"
 "#;
     let config = accept(&format!("{text}{REST}")).config;
     assert_eq!(config.server.workers.unwrap().get(), 3);
     assert!(!config.server.access_log);
     assert_eq!(config.server.max_uri_bytes.get(), 3072);
-    assert_eq!(config.catalog.entries["x"].status, Some(503));
+    assert_eq!(config.catalog.entries["internal_error"].status, Some(503));
 }
 
 #[test]

@@ -35,8 +35,7 @@ use tokio::{
     time::sleep,
 };
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the command prints them"))]
-pub(crate) use self::scenario::{HEADER, HOST, MARKER, PROMPT, Row, SCENARIOS, Scenario};
+pub(crate) use self::scenario::{PROMPT, SCENARIOS, Scenario};
 use self::{
     act::Pace,
     draw::Tasks,

@@ -11,10 +11,11 @@ pub(crate) const HEADER: &str = "x-demo-scenario";
 pub(crate) const PROMPT: &str = "demo:";
 
 /// A word that only the provider's failures hold. Where it turns up in front of the gateway, something leaked.
+#[cfg(test)]
 pub(crate) const MARKER: &str = "LEAK-MARKER";
-/// The name of the host that the provider pretends to run on: in every answer's `X-Served-By`, and beside every [`MARKER`].
+/// The name of the host that the provider pretends to run on: in every answer's `X-Served-By`, and beside every marker.
 pub(crate) const HOST: &str = "provider.internal.example";
-/// What a provider says about itself when it fails: [`MARKER`] and [`HOST`].
+/// What a provider says about itself when it fails: the marker and [`HOST`].
 pub(crate) const TRACE: &str = "LEAK-MARKER draw-7@provider.internal.example";
 
 /// One way to behave.
@@ -63,7 +64,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// What the provider does then.
     pub(crate) does: &'static str,
-    /// Whether the body it sends holds [`MARKER`] and [`HOST`].
+    /// Whether the body it sends holds the marker and [`HOST`].
     pub(crate) marked: bool,
 }
 

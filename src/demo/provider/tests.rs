@@ -14,7 +14,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{act::Pace, *};
+use super::{
+    act::Pace,
+    scenario::{HEADER, HOST, MARKER, Row},
+    *,
+};
 
 const DRAW: &str = "/v1/draw/nano-banana";
 const RESULT: &str = "/v1/draw/result";
