@@ -110,13 +110,13 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
         refused("bad_request"),
         catalog,
     );
-    let command =
-        format!("curl -isS http://{gateway}/ -H 'expect: magic' -H 'host: a' -H 'host: b'");
+    let command = post(GENERATE, &picture("a pier")) + " -H 'expect: magic'";
+    let title = "an expectation that nobody knows";
     entry(
         &mut out,
-        "two hosts",
+        title,
         &command,
-        refused("bad_request"),
+        refused("expectation_failed"),
         catalog,
     );
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// the connection, unless little is left of it: that is read and thrown away in the background.
 #[derive(Debug)]
 pub struct UpstreamBody<B: Send + 'static> {
-    /// None when the body has been dropped.
+    /// None when the rest is not wanted.
     inner: Option<Incoming>,
     /// What goes back into the pool at the end.
     lease: Option<Lease<B>>,
@@ -50,6 +50,19 @@ impl<B: Send + 'static> UpstreamBody<B> {
             body.finish();
         }
         body
+    }
+
+    /// A body of which nothing is shown.
+    pub(super) fn discarded(mut self) -> Self {
+        self.discard();
+        self
+    }
+
+    /// Gives up what is left; its connection can be used again if that is little.
+    fn discard(&mut self) {
+        if let (Some(lease), Some(rest)) = (self.lease.take(), self.inner.take()) {
+            lease.drain(rest);
+        }
     }
 
     /// The body is complete: its connection is free.
@@ -150,8 +163,6 @@ impl<B: Send + 'static> Body for UpstreamBody<B> {
 
 impl<B: Send + 'static> Drop for UpstreamBody<B> {
     fn drop(&mut self) {
-        if let (Some(lease), Some(rest)) = (self.lease.take(), self.inner.take()) {
-            lease.drain(rest);
-        }
+        self.discard();
     }
 }

@@ -209,7 +209,7 @@ where
             hint: hygiene::keep_alive_hint(&parts.headers),
             drain: failed,
         };
-        hygiene::clean_response(&mut parts, self.endpoint.authority());
+        let hidden = hygiene::clean_response(&mut parts, self.endpoint.authority());
         if switched && let Some(protocol) = &facts.upgrade {
             parts
                 .headers
@@ -224,6 +224,7 @@ where
             deadline,
         };
         let body = UpstreamBody::new(body, lease(keep, &self.pool), limits);
+        let body = if hidden { body.discarded() } else { body };
         Ok(Response::from_parts(parts, body))
     }
 }

@@ -26,7 +26,9 @@ const IDENTIFYING_PREFIXES: [&str; 6] = [
 ];
 
 /// Makes a provider's answer one of ours: hop-by-hop fields out, and what identifies the provider.
-pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority) {
+///
+/// True for a redirect of the provider to itself: its body, which says again where to go, is not to be shown.
+pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority) -> bool {
     let headers = &mut parts.headers;
     remove_hop_by_hop(headers);
     for name in &IDENTIFYING {
@@ -43,11 +45,24 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority
             headers.remove(name);
         }
     }
-    if let Some(location) = headers.get(header::LOCATION)
-        && let Some(relative) = without_authority(location, provider)
-    {
-        headers.insert(header::LOCATION, relative);
+    let Some(relative) = headers
+        .get(header::LOCATION)
+        .and_then(|location| without_authority(location, provider))
+    else {
+        return false;
+    };
+    headers.insert(header::LOCATION, relative);
+    let redirect = parts.status.is_redirection();
+    if redirect {
+        for name in [
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::CONTENT_ENCODING,
+        ] {
+            headers.remove(name);
+        }
     }
+    redirect
 }
 
 /// A redirect of the provider to itself, without its name.
@@ -184,13 +199,32 @@ mod tests {
         for (sent, want) in table {
             let mut parts = Response::new(()).into_parts().0;
             parts.headers = headers(sent);
-            clean_response(&mut parts, &Authority::from_static("provider.test"));
+            let shown = !clean_response(&mut parts, &Authority::from_static("provider.test"));
+            assert!(shown, "only a redirect has a body that is not shown");
             let left: Vec<_> = parts
                 .headers
                 .iter()
                 .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
                 .collect();
             assert_eq!(left, *want, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_of_the_provider_to_itself_has_no_body() {
+        let table = [
+            (302, "http://provider.test/a", true),
+            (302, "http://cdn.test/a", false),
+        ];
+        for (status, location, want) in table {
+            let response = Response::builder()
+                .status(status)
+                .header("location", location)
+                .header("content-length", "9");
+            let mut parts = response.body(()).unwrap().into_parts().0;
+            let hidden = clean_response(&mut parts, &Authority::from_static("provider.test"));
+            assert_eq!(hidden, want, "{location}");
+            assert_eq!(parts.headers.contains_key("content-length"), !want);
         }
     }
 
