@@ -5,6 +5,12 @@
 //! curl -i http://127.0.0.1:3000/pictures/7
 //! ```
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to its reader"
+)]
+
 use axum::{Json, Router, extract::Path, routing::get};
 use serde_json::{Value, json};
 use std::{error::Error, sync::Arc};

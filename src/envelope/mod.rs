@@ -1,6 +1,6 @@
 //! The wire shape of an answer: `{"data":null,"error":{"code","message",…}}`.
 //!
-//! One function writes it, [`Catalog::respond`]: body, `content-type`, `content-length`,
+//! One function writes it, [`Catalog::respond`](crate::Catalog::respond): body, `content-type`, `content-length`,
 //! `cache-control: no-store`, and what a fault brings along (`retry-after`, `allow`, `www-authenticate`).
 //! Which fields an answer has besides `code` and `message` is the catalog's choice, see [`Field`].
 

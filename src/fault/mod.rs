@@ -4,7 +4,7 @@
 //! is decided by the [`Catalog`](crate::Catalog), which maps every [`Kind`] of fault to an
 //! [`Entry`](crate::Entry) with a public code, an HTTP status and a message. What the gateway does about it
 //! (try another endpoint, count it against this one, tell the caller to retry) is its
-//! [`Disposition`](crate::Disposition).
+//! [`Disposition`].
 //!
 //! Faults of the gateway itself and faults of a provider are told apart by type, never by an HTTP status:
 //! everything a provider did wrong is a [`Fault::Upstream`].

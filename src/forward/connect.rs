@@ -4,7 +4,9 @@ use super::endpoint::{Endpoint, Http2};
 use crate::fault::{Cause, UpstreamFault, UpstreamKind};
 use http::Uri;
 use hyper::rt::{Read, Write};
-use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+#[cfg(feature = "tls")]
+use hyper_util::client::legacy::connect::Connection;
+use hyper_util::client::legacy::connect::HttpConnector;
 use std::{error::Error, time::Duration};
 use tower_service::Service;
 
@@ -35,10 +37,6 @@ pub(super) trait Io: Read + Write + Send + Unpin {}
 impl<T: Read + Write + Send + Unpin> Io for T {}
 
 impl Connector {
-    #[cfg_attr(
-        not(feature = "tls"),
-        expect(clippy::unnecessary_wraps, reason = "can fail with TLS")
-    )]
     pub(super) fn new(
         endpoint: &Endpoint,
         #[cfg(feature = "tls")] roots: &super::tls::Roots,

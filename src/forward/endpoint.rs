@@ -143,6 +143,7 @@ impl Via {
 pub struct InvalidEndpoint(&'static str);
 
 impl InvalidEndpoint {
+    #[cfg(feature = "tls")]
     pub(super) const fn new(reason: &'static str) -> Self {
         Self(reason)
     }
