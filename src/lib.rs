@@ -1,26 +1,56 @@
 //! One error contract for APIs that are built on other people's APIs.
-
-#[cfg(feature = "axum")]
-mod axum;
-pub mod catalog;
-pub mod envelope;
-pub mod fault;
-#[cfg(feature = "forward")]
-pub mod forward;
-pub mod normalize;
-pub mod profile;
-pub mod request_id;
+//!
+//! Whatever goes wrong, here or at the provider behind it, the caller gets
+//! `{"data":null,"error":{"code","message",…}}` with the right HTTP status and a code from one documented
+//! catalog.
+//!
+//! | | |
+//! |---|---|
+//! | [`Fault`] | why a request failed: a cause, with its details. Internal, never shown as it is |
+//! | [`Catalog`] | the public contract: which code, status and message a fault is answered with. Data |
+//! | [`envelope`] | the wire shape of an answer |
+//! | [`NormalizeLayer`] | the outermost layer: errors, panics and failures become envelopes |
+//! | [`WrapLayer`](https://docs.rs/tollgate) | successes become `{"data":…,"error":null}` (feature `wrap`) |
+//! | [`Forward`](https://docs.rs/tollgate) | one call to a provider (features `forward`, `tls`) |
+//!
+//! Each module's page has an example to begin with.
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | none | faults, catalogs, [`NormalizeLayer`]: no server, TLS or command line |
+//! | `axum` | [`Fault`] is an `IntoResponse` |
+//! | `wrap` | `WrapLayer` |
+//! | `forward` | `Forward`, over HTTP |
+//! | `tls` | `Forward`, over HTTPS too |
+//! | `standalone` (default) | the binary: listener, routes, configuration, command line |
+//!
+//! # Trust
+//!
+//! A message of [`Fault::custom_message`] and the details of a [`Violation`](fault::Violation) are sent to the caller
+//! as they are; everything else that a caller sees comes from the catalog.
 
 #[cfg(feature = "standalone")]
 mod admission;
+#[cfg(feature = "axum")]
+mod axum;
+pub mod catalog;
 #[cfg(feature = "standalone")]
 pub mod cli;
 #[cfg(feature = "standalone")]
 pub mod config;
 #[cfg(feature = "standalone")]
 mod demo;
+pub mod envelope;
+pub mod fault;
+#[cfg(feature = "forward")]
+pub mod forward;
 #[cfg(feature = "standalone")]
 mod gateway;
+pub mod normalize;
+pub mod profile;
+pub mod request_id;
 #[cfg(feature = "standalone")]
 mod route;
 #[cfg(feature = "standalone")]
@@ -33,3 +63,8 @@ pub use fault::{Disposition, Fault, Kind};
 #[cfg(feature = "forward")]
 pub use forward::Forward;
 pub use normalize::{Normalize, NormalizeLayer};
+
+/// The README's examples are tests.
+#[cfg(all(doctest, feature = "standalone"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -53,7 +53,7 @@ const RESULT: &str = "/api/v1/images/nanobanana/result";
 pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
     let mut out = format!(
         "tollgate demo: http://{gateway} answers as examples/apistor.toml says; behind it is a provider that \
-         fails on request.\nPaste these into another terminal. Ctrl-C ends it.\n"
+         fails on request.\nPaste these into another terminal.\n"
     );
     let json = "-H 'content-type: application/json'";
     let post =
@@ -125,6 +125,7 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
         let command = post(GENERATE, &picture(&format!("{PROMPT}{}", row.name)));
         entry(&mut out, row.does, &command, outcome(row.scenario), catalog);
     }
+    out.push_str("\nCtrl-C ends the demo.");
     out
 }
 

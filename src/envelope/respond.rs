@@ -44,7 +44,9 @@ fn fault_headers(fault: &Fault, status: StatusCode, headers: &mut HeaderMap) {
             HeaderValue::from(retry_after_seconds(after)),
         );
     }
+    // Whoever refused without a list, as axum's router, adds it further out.
     if let Fault::MethodNotAllowed { allow } = fault
+        && !allow.is_empty()
         && let Ok(allow) = HeaderValue::from_str(allow)
     {
         headers.insert(header::ALLOW, allow);

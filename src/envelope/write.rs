@@ -76,6 +76,9 @@ fn write_param(fault: &Fault, entry: &Entry, param: Param, out: &mut String) {
         }
         (Param::Limit, _) => out.push_str("the allowed number of"),
         (Param::Expected, Fault::UnsupportedMediaType { expected }) => out.push_str(expected),
+        (Param::Allow, Fault::MethodNotAllowed { allow }) if allow.is_empty() => {
+            out.push_str("see the Allow field");
+        }
         (Param::Allow, Fault::MethodNotAllowed { allow }) => out.push_str(allow),
         (Param::Quota, Fault::RateLimited { quota, .. } | Fault::ConcurrencyLimited { quota }) => {
             out.push_str(quota);

@@ -117,7 +117,7 @@ pub enum Fault {
     NoRoute,
     /// The path exists, not with this method.
     MethodNotAllowed {
-        /// The value of the answer's `Allow` field (RFC 9110, section 10.2.1).
+        /// The value of the answer's `Allow` field (RFC 9110, section 10.2.1); empty where it is not known.
         allow: Text,
     },
     /// The task does not exist, or is somebody else's.

@@ -39,10 +39,10 @@ pub(super) struct Limits {
 }
 
 impl<B: Send + 'static> UpstreamBody<B> {
-    pub(super) fn new(inner: Incoming, lease: Lease<B>, limits: Limits) -> Self {
+    pub(super) fn new(inner: Incoming, lease: Option<Lease<B>>, limits: Limits) -> Self {
         let mut body = Self {
             inner: Some(inner),
-            lease: Some(lease),
+            lease,
             limits,
             timer: None,
         };

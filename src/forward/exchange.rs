@@ -18,7 +18,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
 use std::{future::Future, pin::pin, sync::Arc};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tower::BoxError;
 
 /// An endpoint and its connections.
@@ -51,7 +51,7 @@ where
         let (body, upload) = UploadBody::new(body);
         let request = Request::from_parts(parts, body);
 
-        let sent = self.send(request, &target, &facts, upload.as_deref(), deadline);
+        let sent = self.send(request, &target, &facts, upload.as_deref());
         let (response, lease) = match tokio::time::timeout_at(deadline, sent).await {
             Ok(sent) => sent?,
             Err(_) => return Err(timeout(Cause::TotalTimeout)),
@@ -73,7 +73,6 @@ where
         target: &PathAndQuery,
         facts: &RequestFacts,
         upload: Option<&Upload>,
-        deadline: Instant,
     ) -> Result<(Response<Incoming>, Taken<B>), Fault> {
         let mut fresh = false;
         loop {
@@ -82,7 +81,7 @@ where
                     self.prepare_http1(&mut request, target, facts);
                     let answer = sender.try_send_request(request);
                     (
-                        self.wait(answer, upload, deadline).await?,
+                        self.wait(answer, upload).await?,
                         Taken::Http1(sender),
                         reused,
                     )
@@ -95,7 +94,7 @@ where
                     self.prepare_http2(&mut request, target);
                     let answer = sender.try_send_request(request);
                     (
-                        self.wait(answer, upload, deadline).await?,
+                        self.wait(answer, upload).await?,
                         Taken::Http2(stream),
                         reused,
                     )
@@ -115,12 +114,7 @@ where
     }
 
     /// Waits for the head of the answer; from the end of the request, no longer than the first byte may take.
-    async fn wait<F>(
-        &self,
-        answer: F,
-        upload: Option<&Upload>,
-        deadline: Instant,
-    ) -> Result<F::Output, Fault>
+    async fn wait<F>(&self, answer: F, upload: Option<&Upload>) -> Result<F::Output, Fault>
     where
         F: Future<Output = Result<Response<Incoming>, Failed<B>>>,
     {
@@ -138,10 +132,6 @@ where
                     let owed = sent_at.map_or(Instant::now(), |at| at) + limit;
                     if owed <= until {
                         return Err(timeout(Cause::FirstByteTimeout));
-                    }
-                    if owed > deadline {
-                        sleep_until(deadline).await;
-                        return Err(timeout(Cause::TotalTimeout));
                     }
                     until = owed;
                 }
@@ -223,7 +213,9 @@ where
             idle: self.endpoint.timeouts.idle,
             deadline,
         };
-        let body = UpstreamBody::new(body, lease(keep, &self.pool), limits);
+        // What has become something else carries no further request.
+        let lease = (!switched).then(|| lease(keep, &self.pool));
+        let body = UpstreamBody::new(body, lease, limits);
         let body = if hidden { body.discarded() } else { body };
         Ok(Response::from_parts(parts, body))
     }

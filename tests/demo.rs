@@ -1,0 +1,144 @@
+//! `tollgate demo`: every command that it prints, run as printed, gives what is printed beside it.
+#![cfg(feature = "standalone")]
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Output, Stdio},
+};
+
+/// A running demo; it ends with the test.
+struct Demo {
+    process: Child,
+    guide: Vec<String>,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(["demo", "--listen", "127.0.0.1:0"])
+            .env_clear()
+            .env("TOLLGATE_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let lines = stdout.lines().map(Result::unwrap);
+        let guide = lines
+            .take_while(|line| !line.starts_with("Ctrl-C"))
+            .collect();
+        Self { process, guide }
+    }
+
+    /// The commands, each with what it is said to answer.
+    fn commands(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.guide
+            .windows(2)
+            .filter(|pair| pair[0].starts_with("curl "))
+            .map(|pair| {
+                let promise = pair[1]
+                    .trim()
+                    .strip_prefix("→ ")
+                    .expect("a promise below each command");
+                (&*pair[0], promise)
+            })
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a command as a person would, in a shell.
+fn paste(command: &str) -> Output {
+    Command::new("sh")
+        .args(["-c", &format!("{command} --max-time 30")])
+        .output()
+        .unwrap()
+}
+
+/// Whether the output keeps the promise, and if not, why.
+fn check(promise: &str, output: &Output) -> Result<(), String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (head, body) = text.split_once("\r\n\r\n").ok_or("no answer at all")?;
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    match promise.split_once(' ').unwrap_or((promise, "")) {
+        ("passes:", what) => {
+            let want = if what.starts_with("302") {
+                "302"
+            } else {
+                "200"
+            };
+            let whole = output.status.success() && status == want;
+            whole
+                .then_some(())
+                .ok_or_else(|| format!("{} {status}", output.status))
+        }
+        // 18: the transfer is shorter than announced; 56: the connection was reset.
+        ("cut off:", _) => match output.status.code() {
+            Some(18 | 56) => Ok(()),
+            other => Err(format!("curl ended with {other:?}")),
+        },
+        (want, code) => {
+            let body: serde_json::Value = serde_json::from_str(body).map_err(|e| e.to_string())?;
+            if status != want || body["error"]["code"] != code || !body["data"].is_null() {
+                return Err(format!("{status} {body}"));
+            }
+            let leaked = [
+                "LEAK-MARKER",
+                "provider.internal.example",
+                "demo-provider-key",
+            ];
+            match leaked.iter().find(|word| text.contains(**word)) {
+                Some(word) => Err(format!("{word} in {text}")),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_printed_command_gives_what_it_says() {
+    let demo = Demo::start();
+    let commands: Vec<_> = demo.commands().collect();
+    assert!(commands.len() > 35, "{commands:?}");
+    // Side by side: some of them wait for a provider that says nothing.
+    let broken: Vec<String> = std::thread::scope(|scope| {
+        let running: Vec<_> = commands
+            .iter()
+            .map(|(command, promise)| (command, promise, scope.spawn(|| paste(command))))
+            .collect();
+        let checked = running
+            .into_iter()
+            .filter_map(|(command, promise, output)| {
+                let error = check(promise, &output.join().unwrap()).err()?;
+                Some(format!("{command}\n  promised: {promise}\n  got: {error}"))
+            });
+        checked.collect()
+    });
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn a_task_can_be_polled() {
+    let demo = Demo::start();
+    let command = |needle: &str| {
+        let found = demo
+            .commands()
+            .find(|(command, _)| command.contains(needle));
+        found.expect(needle).0.to_owned()
+    };
+    let body = |command: &str| -> serde_json::Value {
+        let output = paste(command);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let task = body(&command("webHook"));
+    let id = task["data"]["id"].as_str().unwrap();
+    let result = body(&command("\"ID\"").replace("\"ID\"", &format!("\"{id}\"")));
+    assert_eq!(result["code"], 0);
+    assert_eq!(result["data"]["id"], id);
+}
