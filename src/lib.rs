@@ -3,6 +3,8 @@
 #[cfg(feature = "axum")]
 mod axum;
 pub mod catalog;
+#[cfg(feature = "wrap")]
+mod decode;
 pub mod envelope;
 pub mod fault;
 #[cfg(feature = "forward")]
@@ -10,6 +12,8 @@ pub mod forward;
 pub mod normalize;
 pub mod profile;
 pub mod request_id;
+#[cfg(feature = "wrap")]
+pub mod wrap;
 
 #[cfg(feature = "standalone")]
 pub mod config;
@@ -23,3 +27,5 @@ pub use fault::{Disposition, Fault, Kind};
 #[cfg(feature = "forward")]
 pub use forward::Forward;
 pub use normalize::{Normalize, NormalizeLayer};
+#[cfg(feature = "wrap")]
+pub use wrap::{Wrap, WrapLayer};
