@@ -4,11 +4,7 @@
 //! cargo run --example tower_stack --no-default-features
 //! ```
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "an example talks to its reader"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its reader")]
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -34,9 +30,7 @@ async fn application(request: Request<()>) -> Result<Response<Full<Bytes>>, BoxE
         "/panic" => panic!("a defect"),
         "/slow" => std::future::pending().await,
         // Something that knows nothing of catalogs.
-        _ => Ok(Response::builder()
-            .status(404)
-            .body(Full::from("nothing here"))?),
+        _ => Ok(Response::builder().status(404).body(Full::from("nothing here"))?),
     }
 }
 
@@ -65,24 +59,12 @@ async fn main() -> Result<(), BoxError> {
         .timeout(Duration::from_millis(100))
         .service_fn(application);
 
-    for path in [
-        "/fine",
-        "/poor",
-        "/provider",
-        "/taken",
-        "/panic",
-        "/slow",
-        "/nothing",
-    ] {
+    for path in ["/fine", "/poor", "/provider", "/taken", "/panic", "/slow", "/nothing"] {
         let request = Request::builder().method(Method::GET).uri(path).body(())?;
         let response = service.clone().oneshot(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        println!(
-            "{path:10} {} {}",
-            status.as_u16(),
-            String::from_utf8_lossy(&body)
-        );
+        println!("{path:10} {} {}", status.as_u16(), String::from_utf8_lossy(&body));
     }
     Ok(())
 }

@@ -19,8 +19,6 @@ use axum_core::{
 /// ```
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        Catalog::shared_default()
-            .respond(&self, Context::default())
-            .map(Body::from)
+        Catalog::shared_default().respond(&self, Context::default()).map(Body::from)
     }
 }

@@ -10,8 +10,8 @@
 //! | [`Catalog`] | the public contract: which code, status and message a fault is answered with. Data |
 //! | [`envelope`] | the wire shape of an answer |
 //! | [`NormalizeLayer`] | the outermost layer: errors, panics and failures become envelopes |
-//! | [`WrapLayer`](https://docs.rs/tollgate) | successes become `{"data":…,"error":null}` (feature `wrap`) |
-//! | [`Forward`](https://docs.rs/tollgate) | one call to a provider (features `forward`, `tls`) |
+//! | `WrapLayer` | successes become `{"data":…,"error":null}` (feature `wrap`) |
+//! | `Forward` | one call to a provider (features `forward`, `tls`) |
 //!
 //! Each module's page has an example to begin with.
 //!
@@ -41,6 +41,9 @@ pub mod cli;
 #[cfg(feature = "standalone")]
 pub mod config;
 #[cfg(feature = "standalone")]
+#[cfg(feature = "wrap")]
+mod decode;
+#[cfg(feature = "standalone")]
 mod demo;
 pub mod envelope;
 pub mod fault;
@@ -57,12 +60,16 @@ mod route;
 mod server;
 #[cfg(feature = "standalone")]
 mod standalone;
+#[cfg(feature = "wrap")]
+pub mod wrap;
 
 pub use catalog::{Catalog, Entry};
 pub use fault::{Disposition, Fault, Kind};
 #[cfg(feature = "forward")]
 pub use forward::Forward;
 pub use normalize::{Normalize, NormalizeLayer};
+#[cfg(feature = "wrap")]
+pub use wrap::{Wrap, WrapLayer};
 
 /// The README's examples are tests.
 #[cfg(all(doctest, feature = "standalone"))]

@@ -68,16 +68,8 @@ mod tests {
                 headers.append(HEADER, HeaderValue::from_bytes(id.as_bytes()).unwrap());
             }
             let id = establish(&mut headers);
-            assert_eq!(
-                headers.get_all(HEADER).iter().collect::<Vec<_>>(),
-                [&id],
-                "{sent:?}"
-            );
-            assert_eq!(
-                sent.first() == Some(&id.to_str().unwrap()),
-                *taken,
-                "{sent:?}"
-            );
+            assert_eq!(headers.get_all(HEADER).iter().collect::<Vec<_>>(), [&id], "{sent:?}");
+            assert_eq!(sent.first() == Some(&id.to_str().unwrap()), *taken, "{sent:?}");
             assert!(is_sane(id.as_bytes()));
         }
     }

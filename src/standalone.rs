@@ -35,11 +35,7 @@ pub(crate) struct Running {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Plan(InvalidPlan),
-    Listen {
-        what: &'static str,
-        address: SocketAddr,
-        error: io::Error,
-    },
+    Listen { what: &'static str, address: SocketAddr, error: io::Error },
     Worker(io::Error),
     WorkerPanicked,
 }
@@ -55,11 +51,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plan(error) => write!(f, "the configuration cannot be served: {error}"),
-            Self::Listen {
-                what,
-                address,
-                error,
-            } => {
+            Self::Listen { what, address, error } => {
                 write!(f, "cannot listen on {address} ({what}): {error}")?;
                 match error.kind() {
                     io::ErrorKind::AddrInUse => {
@@ -89,28 +81,16 @@ impl std::error::Error for Failure {}
 /// When the configuration cannot be served or an address cannot be listened on.
 pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let server = &config.server;
-    let via = server
-        .via
-        .as_ref()
-        .map_or_else(random_pseudonym, |via| via.as_str().to_owned());
+    let via = server.via.as_ref().map_or_else(random_pseudonym, |via| via.as_str().to_owned());
     let plan = Plan::new(config, &via).map_err(Failure::Plan)?;
-    let count = server
-        .workers
-        .or(thread::available_parallelism().ok())
-        .map_or(1, NonZeroUsize::get);
+    let count =
+        server.workers.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let listen = |what, address, sockets| {
-        Listeners::bind(address, sockets).map_err(|error| Failure::Listen {
-            what,
-            address,
-            error,
-        })
+        Listeners::bind(address, sockets).map_err(|error| Failure::Listen { what, address, error })
     };
     let listeners = listen("server.listen", server.listen, count)?;
     let address = listeners.address();
-    let admin = server
-        .admin
-        .map(|address| listen("server.admin", address, 1))
-        .transpose()?;
+    let admin = server.admin.map(|address| listen("server.admin", address, 1)).transpose()?;
 
     let options = Arc::new(options(server, &plan, count));
     let drain = Drain::default();
@@ -135,15 +115,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     for _ in 0..count {
         let _ = all_ready.recv();
     }
-    Ok(Running {
-        catalog: plan.catalog,
-        address,
-        admin,
-        drain,
-        drain_timeout,
-        workers,
-        ended,
-    })
+    Ok(Running { catalog: plan.catalog, address, admin, drain, drain_timeout, workers, ended })
 }
 
 fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
@@ -157,11 +129,7 @@ fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
         ),
         body_timeout: server.body_timeout.get(),
         send_timeout: server.send_timeout.get(),
-        trusted_proxies: server
-            .trusted_proxies
-            .iter()
-            .map(|network| network.get())
-            .collect(),
+        trusted_proxies: server.trusted_proxies.iter().map(|network| network.get()).collect(),
         max_connections: server.max_connections.get().div_ceil(workers),
         access_log: server.access_log,
     }
@@ -194,10 +162,8 @@ impl Running {
     ///
     /// When a worker ends without having been asked to.
     pub(crate) fn run_until_signal(mut self) -> Result<(), Failure> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::Worker)?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Worker)?;
         let finished = runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Worker)?;
             let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Worker)?;
@@ -234,10 +200,7 @@ impl Running {
 
     fn join(self) -> Result<(), Failure> {
         for worker in self.workers {
-            worker
-                .join()
-                .map_err(|_| Failure::WorkerPanicked)?
-                .map_err(Failure::Worker)?;
+            worker.join().map_err(|_| Failure::WorkerPanicked)?.map_err(Failure::Worker)?;
         }
         tracing::info!("stopped");
         Ok(())

@@ -24,24 +24,16 @@ impl Demo {
             .unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
         let lines = stdout.lines().map(Result::unwrap);
-        let guide = lines
-            .take_while(|line| !line.starts_with("Ctrl-C"))
-            .collect();
+        let guide = lines.take_while(|line| !line.starts_with("Ctrl-C")).collect();
         Self { process, guide }
     }
 
     /// The commands, each with what it is said to answer.
     fn commands(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.guide
-            .windows(2)
-            .filter(|pair| pair[0].starts_with("curl "))
-            .map(|pair| {
-                let promise = pair[1]
-                    .trim()
-                    .strip_prefix("→ ")
-                    .expect("a promise below each command");
-                (&*pair[0], promise)
-            })
+        self.guide.windows(2).filter(|pair| pair[0].starts_with("curl ")).map(|pair| {
+            let promise = pair[1].trim().strip_prefix("→ ").expect("a promise below each command");
+            (&*pair[0], promise)
+        })
     }
 }
 
@@ -54,10 +46,7 @@ impl Drop for Demo {
 
 /// Runs a command as a person would, in a shell.
 fn paste(command: &str) -> Output {
-    Command::new("sh")
-        .args(["-c", &format!("{command} --max-time 30")])
-        .output()
-        .unwrap()
+    Command::new("sh").args(["-c", &format!("{command} --max-time 30")]).output().unwrap()
 }
 
 /// Whether the output keeps the promise, and if not, why.
@@ -67,15 +56,9 @@ fn check(promise: &str, output: &Output) -> Result<(), String> {
     let status = head.split(' ').nth(1).unwrap_or_default();
     match promise.split_once(' ').unwrap_or((promise, "")) {
         ("passes:", what) => {
-            let want = if what.starts_with("302") {
-                "302"
-            } else {
-                "200"
-            };
+            let want = if what.starts_with("302") { "302" } else { "200" };
             let whole = output.status.success() && status == want;
-            whole
-                .then_some(())
-                .ok_or_else(|| format!("{} {status}", output.status))
+            whole.then_some(()).ok_or_else(|| format!("{} {status}", output.status))
         }
         // 18: the transfer is shorter than announced; 56: the connection was reset.
         ("cut off:", _) => match output.status.code() {
@@ -87,11 +70,7 @@ fn check(promise: &str, output: &Output) -> Result<(), String> {
             if status != want || body["error"]["code"] != code || !body["data"].is_null() {
                 return Err(format!("{status} {body}"));
             }
-            let leaked = [
-                "LEAK-MARKER",
-                "provider.internal.example",
-                "demo-provider-key",
-            ];
+            let leaked = ["LEAK-MARKER", "provider.internal.example", "demo-provider-key"];
             match leaked.iter().find(|word| text.contains(**word)) {
                 Some(word) => Err(format!("{word} in {text}")),
                 None => Ok(()),
@@ -111,12 +90,10 @@ fn every_printed_command_gives_what_it_says() {
             .iter()
             .map(|(command, promise)| (command, promise, scope.spawn(|| paste(command))))
             .collect();
-        let checked = running
-            .into_iter()
-            .filter_map(|(command, promise, output)| {
-                let error = check(promise, &output.join().unwrap()).err()?;
-                Some(format!("{command}\n  promised: {promise}\n  got: {error}"))
-            });
+        let checked = running.into_iter().filter_map(|(command, promise, output)| {
+            let error = check(promise, &output.join().unwrap()).err()?;
+            Some(format!("{command}\n  promised: {promise}\n  got: {error}"))
+        });
         checked.collect()
     });
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -126,9 +103,7 @@ fn every_printed_command_gives_what_it_says() {
 fn a_task_can_be_polled() {
     let demo = Demo::start();
     let command = |needle: &str| {
-        let found = demo
-            .commands()
-            .find(|(command, _)| command.contains(needle));
+        let found = demo.commands().find(|(command, _)| command.contains(needle));
         found.expect(needle).0.to_owned()
     };
     let body = |command: &str| -> serde_json::Value {

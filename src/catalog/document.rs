@@ -7,11 +7,7 @@ use std::fmt::Write;
 impl Catalog {
     /// The catalog as JSON: `name`, `fields` and `entries`, each with an example envelope.
     pub fn to_json(&self) -> Value {
-        let entries: Vec<_> = self
-            .entries
-            .iter()
-            .map(|entry| self.entry_json(entry))
-            .collect();
+        let entries: Vec<_> = self.entries.iter().map(|entry| self.entry_json(entry)).collect();
         json!({ "name": self.name, "fields": self.field_names(), "entries": entries })
     }
 
@@ -20,11 +16,7 @@ impl Catalog {
         let mut out = format!("# Error codes: {}\n\n", self.name);
         out.push_str("| code | status | meaning | retry |\n|---|--:|---|---|\n");
         for entry in &self.entries {
-            let retry = if entry.is_retryable() {
-                "yes, with backoff"
-            } else {
-                "no"
-            };
+            let retry = if entry.is_retryable() { "yes, with backoff" } else { "no" };
             let (code, status) = (&entry.code, entry.status.as_u16());
             let _ = writeln!(
                 out,
@@ -91,10 +83,7 @@ mod tests {
                 assert_eq!(written["example"]["error"]["code"], entry.code());
                 assert!(markdown.contains(&format!("<a id=\"{}\"></a>", entry.code())));
             }
-            assert_eq!(
-                json["entries"].as_array().unwrap().len(),
-                catalog.entries().len()
-            );
+            assert_eq!(json["entries"].as_array().unwrap().len(), catalog.entries().len());
         }
     }
 }

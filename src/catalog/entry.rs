@@ -63,9 +63,7 @@ impl Entry {
     pub fn is_retryable(&self) -> bool {
         match self.faults.as_slice() {
             [] => matches!(self.status.as_u16(), 429 | 502..=504),
-            faults => faults
-                .iter()
-                .all(|kind| kind.disposition().retry.is_retryable()),
+            faults => faults.iter().all(|kind| kind.disposition().retry.is_retryable()),
         }
     }
 }

@@ -24,10 +24,7 @@ pub(super) const PRESETS: [(&str, &str); 3] = [
 const APPLICATION_PARAMS: &[Param] = &[Param::Detail, Param::Field];
 
 fn mistake(path: &[&str], message: impl Into<String>) -> Mistake {
-    Mistake {
-        path: path.iter().map(|&key| key.to_owned()).collect(),
-        message: message.into(),
-    }
+    Mistake { path: path.iter().map(|&key| key.to_owned()).collect(), message: message.into() }
 }
 
 /// The source of a preset.
@@ -39,9 +36,7 @@ pub(super) fn preset(name: &str) -> Result<Source, InvalidCatalog> {
         if let Some(near) = nearest(name, names.into_iter()) {
             message.push_str(&format!("; did you mean {near}?"));
         }
-        return Err(InvalidCatalog {
-            mistakes: vec![mistake(&["preset"], message)],
-        });
+        return Err(InvalidCatalog { mistakes: vec![mistake(&["preset"], message)] });
     };
     parse(text)
 }
@@ -49,13 +44,9 @@ pub(super) fn preset(name: &str) -> Result<Source, InvalidCatalog> {
 /// A catalog's source from TOML.
 pub(super) fn parse(text: &str) -> Result<Source, InvalidCatalog> {
     let mut source: Source = toml::from_str(text).map_err(|e| {
-        let line = e
-            .span()
-            .map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+        let line = e.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
         let message = format!("line {line}: {}", e.message());
-        InvalidCatalog {
-            mistakes: vec![mistake(&[], message)],
-        }
+        InvalidCatalog { mistakes: vec![mistake(&[], message)] }
     })?;
     for (i, entry) in source.entries.iter_mut().enumerate() {
         entry.at = vec![format!("entry[{i}]")];
@@ -72,9 +63,7 @@ pub(super) fn apply(source: &mut Source, settings: &Settings) -> Vec<Mistake> {
         source.fields.clone_from(fields);
     }
     let patches = settings.entries.iter();
-    patches
-        .filter_map(|(name, patch)| source.patch(name, patch).err())
-        .collect()
+    patches.filter_map(|(name, patch)| source.patch(name, patch).err()).collect()
 }
 
 /// Checks everything and builds the catalog.
@@ -82,10 +71,7 @@ pub(super) fn build(source: Source, mut mistakes: Vec<Mistake>) -> Result<Catalo
     let mut fields = source.fields;
     fields.sort_unstable_by_key(|field| *field as u8);
     fields.dedup();
-    let docs_base = source
-        .docs_url
-        .as_deref()
-        .map(|url| check_docs_url(url, &mut mistakes));
+    let docs_base = source.docs_url.as_deref().map(|url| check_docs_url(url, &mut mistakes));
 
     let mut entries = Vec::new();
     let mut by_code = HashMap::new();
@@ -102,13 +88,7 @@ pub(super) fn build(source: Source, mut mistakes: Vec<Mistake>) -> Result<Catalo
         }
         for &kind in &entry.faults {
             let message = check_fault_message(written, kind, &entry, &mut mistakes);
-            if rows[kind.index()]
-                .replace(Row {
-                    entry: index,
-                    message,
-                })
-                .is_some()
-            {
+            if rows[kind.index()].replace(Row { entry: index, message }).is_some() {
                 let text = format!("the fault {kind} is answered by another entry already");
                 mistakes.push(at(written, "faults", text));
             }
@@ -173,18 +153,12 @@ fn check_entry(
             None => mistakes.push(at(written, "faults", format!("there is no fault {name}"))),
         }
     }
-    for name in written
-        .messages
-        .keys()
-        .filter(|name| !written.faults.contains(*name))
-    {
+    for name in written.messages.keys().filter(|name| !written.faults.contains(*name)) {
         let text = format!("the fault {name} is not answered by this entry");
         mistakes.push(at(written, "messages", text));
     }
     // Faults with a message of their own do not use the entry's.
-    let users = faults
-        .iter()
-        .filter(|kind| !written.messages.contains_key(kind.as_str()));
+    let users = faults.iter().filter(|kind| !written.messages.contains_key(kind.as_str()));
     let mut allowed: Vec<&[Param]> = users.map(|kind| kind.params()).collect();
     if faults.is_empty() {
         allowed.push(APPLICATION_PARAMS);
@@ -193,10 +167,7 @@ fn check_entry(
     if mistakes.len() > before {
         return None;
     }
-    let opening = format!(
-        r#"{{"data":null,"error":{{"code":{},"message":"#,
-        json_string(code)
-    );
+    let opening = format!(r#"{{"data":null,"error":{{"code":{},"message":"#, json_string(code));
     Some(Entry {
         code: code.clone(),
         status,
@@ -238,10 +209,7 @@ fn check_message(
     };
     for param in message.params() {
         if !allowed.iter().all(|params| params.contains(&param)) {
-            let text = format!(
-                "{{{}}} is not known for every fault of this entry",
-                param.as_str()
-            );
+            let text = format!("{{{}}} is not known for every fault of this entry", param.as_str());
             mistakes.push(at(written, key, text));
         }
     }

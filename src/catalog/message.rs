@@ -26,10 +26,7 @@ impl Message {
         while let Some(at) = rest.find(['{', '}']) {
             literal.push_str(&rest[..at]);
             let brace = &rest[at..];
-            if let Some(after) = brace
-                .strip_prefix("{{")
-                .or_else(|| brace.strip_prefix("}}"))
-            {
+            if let Some(after) = brace.strip_prefix("{{").or_else(|| brace.strip_prefix("}}")) {
                 literal.push_str(&brace[..1]);
                 rest = after;
                 continue;
@@ -115,10 +112,7 @@ mod tests {
             ("a {{b}} c", Ok("a {b} c")),
             ("", Err("the message is empty")),
             ("{", Err("a single brace; write {{ or }} for a literal one")),
-            (
-                "a } b",
-                Err("a single brace; write {{ or }} for a literal one"),
-            ),
+            ("a } b", Err("a single brace; write {{ or }} for a literal one")),
             ("{limits}", Err("{limits} is no detail of any fault")),
         ];
         for (template, want) in table {
@@ -133,10 +127,7 @@ mod tests {
 
     #[test]
     fn only_a_message_without_details_is_written_ahead() {
-        assert_eq!(
-            Message::parse("say \"no\"").unwrap().as_json(),
-            Some(r#""say \"no\"""#)
-        );
+        assert_eq!(Message::parse("say \"no\"").unwrap().as_json(), Some(r#""say \"no\"""#));
         assert_eq!(Message::parse("{detail}").unwrap().as_json(), None);
     }
 }

@@ -167,11 +167,8 @@ impl Catalog {
         if let Some(entry) = code.and_then(|code| self.entry(code)) {
             return (entry, &entry.message);
         }
-        let kind = if code.is_some() {
-            Kind::Internal
-        } else {
-            fault.kind().unwrap_or(Kind::Internal)
-        };
+        let kind =
+            if code.is_some() { Kind::Internal } else { fault.kind().unwrap_or(Kind::Internal) };
         let row = &self.rows[kind.index()];
         (&self.entries[row.entry], &row.message)
     }

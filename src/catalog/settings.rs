@@ -67,12 +67,7 @@ impl fmt::Display for InvalidCatalog {
         write!(f, "the catalog is invalid: ")?;
         for (i, mistake) in self.mistakes.iter().enumerate() {
             let separator = if i == 0 { "" } else { "; " };
-            write!(
-                f,
-                "{separator}{}: {}",
-                mistake.path.join("."),
-                mistake.message
-            )?;
+            write!(f, "{separator}{}: {}", mistake.path.join("."), mistake.message)?;
         }
         Ok(())
     }

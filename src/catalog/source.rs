@@ -80,25 +80,15 @@ impl Source {
         patch: &EntryPatch,
         at: Vec<String>,
     ) -> Result<(), Mistake> {
-        let owner = self
-            .entries
-            .iter()
-            .position(|e| e.faults.iter().any(|f| f == fault));
+        let owner = self.entries.iter().position(|e| e.faults.iter().any(|f| f == fault));
         let Some(owner) = owner else {
             let message = format!("the catalog {} has no answer for this fault", self.name);
             return Err(Mistake { path: at, message });
         };
         let shared = self.entries[owner].faults.len() > 1;
-        let moves = patch
-            .code
-            .as_deref()
-            .is_some_and(|code| code != self.entries[owner].code);
+        let moves = patch.code.as_deref().is_some_and(|code| code != self.entries[owner].code);
         if shared && !moves {
-            let only_message = EntryPatch {
-                message: None,
-                code: None,
-                ..patch.clone()
-            };
+            let only_message = EntryPatch { message: None, code: None, ..patch.clone() };
             if only_message != EntryPatch::default() {
                 let code = &self.entries[owner].code;
                 let message = format!(
@@ -108,9 +98,7 @@ impl Source {
                 return Err(Mistake { path: at, message });
             }
             if let Some(message) = &patch.message {
-                self.entries[owner]
-                    .messages
-                    .insert(fault.to_owned(), message.clone());
+                self.entries[owner].messages.insert(fault.to_owned(), message.clone());
                 self.entries[owner].at = at;
             }
             return Ok(());
@@ -143,11 +131,7 @@ impl Source {
             }
             entry.at = at;
         } else {
-            let mut entry = SourceEntry {
-                messages: BTreeMap::new(),
-                at,
-                ..template
-            };
+            let mut entry = SourceEntry { messages: BTreeMap::new(), at, ..template };
             entry.faults = vec![fault.to_owned()];
             entry.message = own_message.unwrap_or(entry.message);
             entry.patch(patch);
@@ -162,19 +146,14 @@ impl Source {
         at: &[String],
     ) -> Result<SourceEntry, Mistake> {
         let (Some(status), Some(message)) = (patch.status, &patch.message) else {
-            let mut text = format!(
-                "the catalog {} has no code and no fault of this name",
-                self.name
-            );
+            let mut text =
+                format!("the catalog {} has no code and no fault of this name", self.name);
             let known = self.entries.iter().map(|e| e.code.as_str());
             if let Some(near) = nearest(name, known.chain(Kind::ALL.iter().map(|k| k.as_str()))) {
                 text.push_str(&format!("; did you mean {near}?"));
             }
             text.push_str(". A new code needs `status` and `message`");
-            return Err(Mistake {
-                path: at.to_vec(),
-                message: text,
-            });
+            return Err(Mistake { path: at.to_vec(), message: text });
         };
         Ok(SourceEntry {
             code: patch.code.clone().unwrap_or_else(|| name.to_owned()),

@@ -42,10 +42,7 @@ pub(super) struct ExplainArgs {
 impl Which {
     fn load(&self) -> Result<Catalog, u8> {
         let settings = match &self.config {
-            None => crate::catalog::Settings {
-                preset: self.preset.clone(),
-                ..Default::default()
-            },
+            None => crate::catalog::Settings { preset: self.preset.clone(), ..Default::default() },
             Some(file) => match config::load(file, env) {
                 Ok(loaded) => loaded.config.catalog,
                 Err(errors) => {
@@ -85,29 +82,16 @@ pub(super) fn explain(args: &ExplainArgs) -> u8 {
     let mut catalogs = vec![catalog];
     if !args.which.is_chosen() {
         let others = Catalog::presets().filter(|name| *name != catalogs[0].name());
-        catalogs.extend(
-            others
-                .filter_map(|name| Catalog::preset(name).ok())
-                .collect::<Vec<_>>(),
-        );
+        catalogs.extend(others.filter_map(|name| Catalog::preset(name).ok()).collect::<Vec<_>>());
     }
-    let found: Vec<_> = catalogs
-        .iter()
-        .filter_map(|c| Some(describe(c, c.entry(&args.code)?)))
-        .collect();
+    let found: Vec<_> =
+        catalogs.iter().filter_map(|c| Some(describe(c, c.entry(&args.code)?))).collect();
     if !found.is_empty() {
         return print(found.join("\n\n").trim_end());
     }
     let names: Vec<_> = catalogs.iter().map(Catalog::name).collect();
-    let mut message = format!(
-        "error: no code {} in the catalog {}",
-        args.code,
-        names.join(", ")
-    );
-    if let Some(near) = catalogs
-        .iter()
-        .find_map(|catalog| catalog.nearest(&args.code))
-    {
+    let mut message = format!("error: no code {} in the catalog {}", args.code, names.join(", "));
+    if let Some(near) = catalogs.iter().find_map(|catalog| catalog.nearest(&args.code)) {
         let _ = write!(message, "\n  help: did you mean {}?", near.code());
     } else {
         message.push_str("\n  help: `tollgate catalog --format markdown` lists them");
@@ -117,11 +101,7 @@ pub(super) fn explain(args: &ExplainArgs) -> u8 {
 }
 
 fn describe(catalog: &Catalog, entry: &Entry) -> String {
-    let retry = if entry.is_retryable() {
-        "yes, with backoff"
-    } else {
-        "no, not as it is"
-    };
+    let retry = if entry.is_retryable() { "yes, with backoff" } else { "no, not as it is" };
     let mut text = format!(
         "{} · HTTP {} · {}\n{}\n\n  message   {}\n",
         entry.code(),
@@ -130,11 +110,9 @@ fn describe(catalog: &Catalog, entry: &Entry) -> String {
         entry.title(),
         entry.message(),
     );
-    for (label, value) in [
-        ("problem", entry.problem()),
-        ("solution", entry.solution()),
-        ("retry", retry),
-    ] {
+    for (label, value) in
+        [("problem", entry.problem()), ("solution", entry.solution()), ("retry", retry)]
+    {
         if !value.is_empty() {
             let _ = writeln!(text, "  {label:<9} {value}");
         }

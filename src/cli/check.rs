@@ -25,8 +25,5 @@ pub(super) fn run(args: &Args) -> u8 {
         return EX_CONFIG;
     }
     let (routes, upstreams) = (loaded.config.route.len(), loaded.config.upstream.len());
-    print(&format!(
-        "{}: ok ({routes} routes, {upstreams} upstreams)",
-        args.file.display()
-    ))
+    print(&format!("{}: ok ({routes} routes, {upstreams} upstreams)", args.file.display()))
 }

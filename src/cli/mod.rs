@@ -16,13 +16,7 @@ const EX_CONFIG: u8 = 78;
 
 /// One error contract for APIs that are built on other people's APIs.
 #[derive(Debug, Parser)]
-#[command(
-    name = "tollgate",
-    version,
-    about,
-    propagate_version = true,
-    max_term_width = 100
-)]
+#[command(name = "tollgate", version, about, propagate_version = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -63,11 +63,7 @@ fn serve(config: &Config) -> u8 {
         Ok(running) => running,
         Err(failure) => {
             let code = fail(&failure.to_string());
-            return if failure.is_configuration() {
-                EX_CONFIG
-            } else {
-                code
-            };
+            return if failure.is_configuration() { EX_CONFIG } else { code };
         }
     };
     let address = running.address();

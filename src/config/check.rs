@@ -43,8 +43,7 @@ impl Checker<'_, '_> {
         let message = message.into() + &origin(node.variables());
         // What is nowhere in the document has no line.
         let offset = (!std::ptr::eq(node, self.root)).then_some(node.span.start);
-        self.report
-            .add(Severity::Error, offset, &path.to_string(), message, help);
+        self.report.add(Severity::Error, offset, &path.to_string(), message, help);
     }
 
     fn server(&mut self, config: &mut Config, env: &dyn Fn(&str) -> Option<String>) {
@@ -54,8 +53,7 @@ impl Checker<'_, '_> {
                 Ok(address) => Some(address),
                 Err(error) => {
                     let message = format!("{error} in this environment variable");
-                    self.report
-                        .add(Severity::Error, None, variable, message, None);
+                    self.report.add(Severity::Error, None, variable, message, None);
                     None
                 }
             }
@@ -68,11 +66,7 @@ impl Checker<'_, '_> {
             let path = KeyPath::default().key("server").key("admin");
             self.error(&path, "the same address as `listen`", None);
         }
-        if config
-            .server
-            .workers
-            .is_some_and(|workers| workers.get() > 1024)
-        {
+        if config.server.workers.is_some_and(|workers| workers.get() > 1024) {
             let path = KeyPath::default().key("server").key("workers");
             self.error(&path, "more than 1024 workers", None);
         }
@@ -90,10 +84,7 @@ impl Checker<'_, '_> {
 
     fn catalog_mistakes(&mut self, path: &KeyPath, invalid: InvalidCatalog) {
         for mistake in invalid.mistakes {
-            let path = mistake
-                .path
-                .iter()
-                .fold(path.clone(), |path, key| self.step(&path, key));
+            let path = mistake.path.iter().fold(path.clone(), |path, key| self.step(&path, key));
             let message = self.without_variables(&mistake.message);
             self.error(&path, message, None);
         }
@@ -113,11 +104,9 @@ impl Checker<'_, '_> {
         if let Some(entry) = self.root.entry("catalog") {
             collect_variables(&entry.node, &mut texts);
         }
-        texts
-            .iter()
-            .fold(message.to_owned(), |message, (value, variables)| {
-                message.replace(value, &format!("${{{}}}", variables.join(", ")))
-            })
+        texts.iter().fold(message.to_owned(), |message, (value, variables)| {
+            message.replace(value, &format!("${{{}}}", variables.join(", ")))
+        })
     }
 
     fn upstreams(&mut self, config: &mut Config, directory: &Path) {
@@ -148,11 +137,7 @@ impl Checker<'_, '_> {
                     .as_ref()
                     .and_then(|credential| credential.secret().missing())
                 {
-                    let key = if self
-                        .root
-                        .at(&place.key("credential").key("bearer"))
-                        .is_some()
-                    {
+                    let key = if self.root.at(&place.key("credential").key("bearer")).is_some() {
                         "bearer"
                     } else {
                         "value"
@@ -181,11 +166,9 @@ impl Checker<'_, '_> {
                 self.error(&path, "an upstream needs an endpoint", Some(help));
             }
             1 => {}
-            _ => self.error(
-                &path.index(1),
-                "failover between endpoints is not available yet",
-                None,
-            ),
+            _ => {
+                self.error(&path.index(1), "failover between endpoints is not available yet", None)
+            }
         }
     }
 
@@ -196,25 +179,13 @@ impl Checker<'_, '_> {
         let message = format!(
             "{variable} is {state}: requests to upstream {upstream} are answered with not_configured until it is set"
         );
-        let message = if unset {
-            message.replace(" until it is set", " until it is")
-        } else {
-            message
-        };
-        self.report.add(
-            Severity::Warning,
-            Some(node.span.start),
-            &path.to_string(),
-            message,
-            None,
-        );
+        let message =
+            if unset { message.replace(" until it is set", " until it is") } else { message };
+        self.report.add(Severity::Warning, Some(node.span.start), &path.to_string(), message, None);
     }
 
     fn live(&self, path: &KeyPath) -> Vec<usize> {
-        self.root
-            .at(path)
-            .map(Node::live_elements)
-            .unwrap_or_default()
+        self.root.at(path).map(Node::live_elements).unwrap_or_default()
     }
 
     fn routes(&mut self, config: &mut Config) {
@@ -231,11 +202,8 @@ impl Checker<'_, '_> {
                 Some("write a table [[route]] with a `path` and an `upstream`".to_owned()),
             );
         }
-        let places: Vec<KeyPath> = self
-            .live(&path)
-            .into_iter()
-            .map(|index| path.index(index))
-            .collect();
+        let places: Vec<KeyPath> =
+            self.live(&path).into_iter().map(|index| path.index(index)).collect();
         self.upstream_names();
         for (route, place) in config.route.iter().zip(&places) {
             self.rewrite_of(route, place);
@@ -293,11 +261,7 @@ impl Checker<'_, '_> {
             }
             let help = closest(name, known.iter().copied())
                 .map(|name| format!("did you mean `{{{name}}}`?"));
-            self.error(
-                &place.key("rewrite"),
-                "a parameter that `path` does not have",
-                help,
-            );
+            self.error(&place.key("rewrite"), "a parameter that `path` does not have", help);
         }
     }
 
@@ -338,17 +302,13 @@ impl Checker<'_, '_> {
         let is_literal = ["path", "method"].iter().all(|key| {
             let node = self.root.at(&place.key(key));
             node.is_none_or(|node| match &node.value {
-                Value::Array(elements) => elements
-                    .iter()
-                    .all(|element| element.variables().is_empty()),
+                Value::Array(elements) => {
+                    elements.iter().all(|element| element.variables().is_empty())
+                }
                 _ => node.variables().is_empty(),
             })
         });
-        let shown = if is_literal {
-            format!(" `{}`", route.default_name())
-        } else {
-            String::new()
-        };
+        let shown = if is_literal { format!(" `{}`", route.default_name()) } else { String::new() };
         format!("{place}{shown} in line {line}")
     }
 
@@ -412,12 +372,12 @@ fn collect_variables<'a>(node: &'a Node, texts: &mut Vec<(&'a str, &'a [String])
         Value::Text(text) if !text.variables.is_empty() && !text.value.is_empty() => {
             texts.push((&text.value, &text.variables));
         }
-        Value::Array(elements) => elements
-            .iter()
-            .for_each(|element| collect_variables(element, texts)),
-        Value::Table(entries) => entries
-            .iter()
-            .for_each(|entry| collect_variables(&entry.node, texts)),
+        Value::Array(elements) => {
+            elements.iter().for_each(|element| collect_variables(element, texts))
+        }
+        Value::Table(entries) => {
+            entries.iter().for_each(|entry| collect_variables(&entry.node, texts))
+        }
         _ => {}
     }
 }
@@ -450,12 +410,7 @@ mod tests {
             ],
         };
         let path = KeyPath::default().key("catalog");
-        Checker {
-            root: &root,
-            report: &mut report,
-            damaged,
-        }
-        .catalog_mistakes(&path, invalid);
+        Checker { root: &root, report: &mut report, damaged }.catalog_mistakes(&path, invalid);
         let printed: Vec<_> = report.finish().iter().map(ToString::to_string).collect();
         assert_eq!(
             printed,

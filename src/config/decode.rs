@@ -30,12 +30,8 @@ pub(super) fn decode<T: DeserializeOwned>(
         if !(follows(root, &path, &mistake) || is_missing && damaged) {
             describe(root, &path, &mistake, report);
         }
-        if let (
-            Kind::UnknownKey {
-                meant: Some(meant), ..
-            },
-            Some(entry),
-        ) = (&mistake.kind, root.entry_at_mut(&path))
+        if let (Kind::UnknownKey { meant: Some(meant), .. }, Some(entry)) =
+            (&mistake.kind, root.entry_at_mut(&path))
         {
             entry.meant = Some((*meant).to_owned());
         }
@@ -100,13 +96,7 @@ fn describe(root: &Node, path: &KeyPath, mistake: &Mistake, report: &mut Report<
         (Kind::Wrong(_) | Kind::UnknownChoice { .. }, variables) => message + &origin(variables),
         _ => message,
     };
-    report.add(
-        Severity::Error,
-        Some(offset),
-        &path.to_string(),
-        message,
-        help,
-    );
+    report.add(Severity::Error, Some(offset), &path.to_string(), message, help);
 }
 
 /// Where a value came from, said in place of the value.

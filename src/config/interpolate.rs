@@ -37,10 +37,7 @@ pub(super) fn interpolate(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Te
         text.value.push_str(&rest[..at]);
         let inner = &rest[at + 2..];
         let Some(end) = inner.find('}') else {
-            return broken(
-                text,
-                "`${` without a closing `}`; write `$${` for the characters `${`",
-            );
+            return broken(text, "`${` without a closing `}`; write `$${` for the characters `${`");
         };
         let (name, default) = match inner[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default)),
@@ -53,10 +50,7 @@ pub(super) fn interpolate(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Te
             );
         }
         if default.is_some_and(|default| default.contains("${")) {
-            return broken(
-                text,
-                "the default of a variable cannot hold another variable",
-            );
+            return broken(text, "the default of a variable cannot hold another variable");
         }
         substitute(&mut text, name, default, env(name));
         rest = &inner[end + 1..];
@@ -134,11 +128,7 @@ mod tests {
             ("é${A}é", "éoneé"),
         ] {
             let text = interpolate(raw, &env);
-            assert_eq!(
-                (text.value.as_str(), &text.broken),
-                (expected, &None),
-                "{raw}"
-            );
+            assert_eq!((text.value.as_str(), &text.broken), (expected, &None), "{raw}");
         }
     }
 
@@ -159,10 +149,7 @@ mod tests {
             "${NONE:-${A}}",
         ] {
             let text = interpolate(raw, &env);
-            assert!(
-                matches!(text.broken, Some(Broken::Syntax(_))),
-                "{raw}: {text:?}"
-            );
+            assert!(matches!(text.broken, Some(Broken::Syntax(_))), "{raw}: {text:?}");
             assert_eq!(text.value, "", "{raw}");
         }
     }
@@ -181,11 +168,7 @@ mod tests {
             ("${NONE:-x}", None, None),
         ] {
             let text = interpolate(raw, &env);
-            assert_eq!(
-                text.broken,
-                unset.map(|name| Broken::Unset(name.to_owned())),
-                "{raw}"
-            );
+            assert_eq!(text.broken, unset.map(|name| Broken::Unset(name.to_owned())), "{raw}");
             assert_eq!(text.blank.as_deref(), blank, "{raw}");
         }
     }

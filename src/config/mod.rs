@@ -103,10 +103,7 @@ pub fn parse(
     let failed = report.has_errors();
     let diagnostics = report.finish();
     match config {
-        Some(config) if !failed => Ok(Loaded {
-            config,
-            warnings: diagnostics,
-        }),
+        Some(config) if !failed => Ok(Loaded { config, warnings: diagnostics }),
         _ => Err(Errors(diagnostics)),
     }
 }
@@ -120,11 +117,6 @@ fn read(
     let (mut root, damaged) = source::document(text, env, report)?;
     let mut config: Config = decode::decode(&mut root, report, damaged)?;
     let directory = file.parent().unwrap_or(Path::new(""));
-    Checker {
-        root: &root,
-        report,
-        damaged,
-    }
-    .check(&mut config, directory, env);
+    Checker { root: &root, report, damaged }.check(&mut config, directory, env);
     Some(config)
 }

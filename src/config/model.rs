@@ -185,10 +185,8 @@ pub struct Endpoint {
 impl Endpoint {
     /// The environment variable without which this endpoint cannot be asked.
     pub fn missing_variable(&self) -> Option<&str> {
-        let credential = self
-            .credential
-            .as_ref()
-            .and_then(|credential| credential.secret().missing());
+        let credential =
+            self.credential.as_ref().and_then(|credential| credential.secret().missing());
         self.url.missing().or(credential)
     }
 }
@@ -221,10 +219,9 @@ impl Credential {
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let secret = self.secret().get()?.expose();
         let (name, value) = match self {
-            Self::Bearer(_) => (
-                header::AUTHORIZATION,
-                HeaderValue::try_from(format!("Bearer {secret}")),
-            ),
+            Self::Bearer(_) => {
+                (header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {secret}")))
+            }
             Self::Header { name, .. } => (name.clone(), HeaderValue::from_str(secret)),
         };
         let mut value = value.ok()?;
@@ -276,9 +273,7 @@ impl TryFrom<CredentialTable> for Credential {
 }
 
 fn begins_with_bearer(secret: &str) -> bool {
-    secret
-        .get(..7)
-        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
+    secret.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
 }
 
 /// Which requests go where.
@@ -334,10 +329,7 @@ impl Config {
     /// If the URL is not one that an endpoint can have.
     pub fn pass_through(url: &str) -> Result<Self, Invalid> {
         const UPSTREAM: &str = "upstream";
-        let endpoint = Endpoint {
-            url: Setting::Set(url.parse()?),
-            credential: None,
-        };
+        let endpoint = Endpoint { url: Setting::Set(url.parse()?), credential: None };
         // `/{*path}` does not stand for `/` itself.
         let routes = ["/", "/{*path}"].map(|path| {
             let route = Route {
@@ -348,20 +340,14 @@ impl Config {
                 rewrite: None,
                 success: Success::default(),
             };
-            Ok(Route {
-                name: Name::made(route.default_name()),
-                ..route
-            })
+            Ok(Route { name: Name::made(route.default_name()), ..route })
         });
         Ok(Self {
             server: Server::default(),
             catalog: catalog::Settings::default(),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),
-                Upstream {
-                    endpoint: vec![endpoint],
-                    ..Upstream::default()
-                },
+                Upstream { endpoint: vec![endpoint], ..Upstream::default() },
             )]),
             route: routes.into_iter().collect::<Result<_, Invalid>>()?,
         })

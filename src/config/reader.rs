@@ -26,17 +26,11 @@ pub(super) struct Mistake {
 #[derive(Debug)]
 pub(super) enum Kind {
     /// The last step of the path is a key that this table does not have.
-    UnknownKey {
-        meant: Option<&'static str>,
-        known: &'static [&'static str],
-    },
+    UnknownKey { meant: Option<&'static str>, known: &'static [&'static str] },
     /// The table at this path lacks a key.
     MissingKey(&'static str),
     /// The value is none of those.
-    UnknownChoice {
-        meant: Option<&'static str>,
-        known: &'static [&'static str],
-    },
+    UnknownChoice { meant: Option<&'static str>, known: &'static [&'static str] },
     /// The value needs a variable that is not set.
     Unset(String),
     /// An array of tables that was written as one table.
@@ -47,10 +41,7 @@ pub(super) enum Kind {
 
 impl Mistake {
     fn new(kind: Kind) -> Self {
-        Self {
-            steps: Vec::new(),
-            kind,
-        }
+        Self { steps: Vec::new(), kind }
     }
 
     fn within(mut self, step: impl Into<Step>) -> Self {
@@ -93,17 +84,11 @@ impl de::Error for Mistake {
     }
 
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
-        Self::new(Kind::UnknownChoice {
-            meant: closest(found, known.iter().copied()),
-            known,
-        })
+        Self::new(Kind::UnknownChoice { meant: closest(found, known.iter().copied()), known })
     }
 
     fn unknown_field(found: &str, known: &'static [&'static str]) -> Self {
-        Self::new(Kind::UnknownKey {
-            meant: closest(found, known.iter().copied()),
-            known,
-        })
+        Self::new(Kind::UnknownKey { meant: closest(found, known.iter().copied()), known })
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -204,15 +189,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Value::Integer(None) => Err(de::Error::custom("this number is too large")),
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Boolean(boolean) => visitor.visit_bool(*boolean),
-            Value::Date => Err(de::Error::invalid_type(
-                Unexpected::Other("a date"),
-                &visitor,
-            )),
+            Value::Date => Err(de::Error::invalid_type(Unexpected::Other("a date"), &visitor)),
             Value::Array(elements) => visitor.visit_seq(Elements(elements.iter().enumerate())),
-            Value::Table(entries) => visitor.visit_map(Entries {
-                iter: entries.iter(),
-                current: None,
-            }),
+            Value::Table(entries) => {
+                visitor.visit_map(Entries { iter: entries.iter(), current: None })
+            }
         }
     }
 
@@ -242,10 +223,9 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         visitor: V,
     ) -> Result<V::Value, Mistake> {
         match &self.0.value {
-            Value::Text(Text {
-                blank: Some(variable),
-                ..
-            }) if name == SETTING => visitor.visit_str(variable),
+            Value::Text(Text { blank: Some(variable), .. }) if name == SETTING => {
+                visitor.visit_str(variable)
+            }
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -258,10 +238,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     ) -> Result<V::Value, Mistake> {
         match &self.0.value {
             Value::Text(text) => visitor.visit_enum(Choice(Self::usable(text)?)),
-            _ => Err(Mistake::new(Kind::UnknownChoice {
-                meant: None,
-                known: variants,
-            })),
+            _ => Err(Mistake::new(Kind::UnknownChoice { meant: None, known: variants })),
         }
     }
 
@@ -280,10 +257,9 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
         seed: T,
     ) -> Result<Option<T::Value>, Mistake> {
         match self.0.find(|(_, element)| !element.pruned) {
-            Some((index, element)) => seed
-                .deserialize(Reader(element))
-                .map(Some)
-                .map_err(|mistake| mistake.within(index)),
+            Some((index, element)) => {
+                seed.deserialize(Reader(element)).map(Some).map_err(|mistake| mistake.within(index))
+            }
             None => Ok(None),
         }
     }

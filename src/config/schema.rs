@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 
 /// The JSON Schema (draft 2020-12) of the configuration file, made from the types that read it.
 pub fn json_schema() -> Value {
-    let mut schema = SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<Config>();
+    let mut schema =
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>();
     NoNull.transform(&mut schema);
     Variables.transform(&mut schema);
     schema.insert("title".to_owned(), "tollgate configuration".into());

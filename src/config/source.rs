@@ -34,17 +34,11 @@ pub(super) fn read(path: &Path) -> Result<String, Errors> {
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
         .map_err(|error| refuse(None, format!("the file cannot be read: {}", error.kind())))?;
     if bytes.len() as u64 > LARGEST {
-        return Err(refuse(
-            None,
-            format!("the file is larger than {} MiB", LARGEST >> 20),
-        ));
+        return Err(refuse(None, format!("the file is larger than {} MiB", LARGEST >> 20)));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let newlines = error.as_bytes()[..valid]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
+        let newlines = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
         refuse(Some(newlines + 1), "the file is not UTF-8".to_owned())
     })
 }
@@ -108,10 +102,7 @@ fn without(text: &str, lines: &BTreeSet<usize>) -> Option<String> {
         {
             return None;
         }
-        remainder.extend(
-            line.bytes()
-                .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
-        );
+        remainder.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
     }
     Some(remainder)
 }

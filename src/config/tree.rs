@@ -96,16 +96,8 @@ pub(super) fn printable(key: &str) -> Cow<'_, str> {
     if !key.is_empty() && key.len() <= LIMIT && key.chars().all(bare) {
         return Cow::Borrowed(key);
     }
-    let shown: String = key
-        .chars()
-        .take(LIMIT)
-        .flat_map(char::escape_debug)
-        .collect();
-    let cut = if key.chars().nth(LIMIT).is_some() {
-        "…"
-    } else {
-        ""
-    };
+    let shown: String = key.chars().take(LIMIT).flat_map(char::escape_debug).collect();
+    let cut = if key.chars().nth(LIMIT).is_some() { "…" } else { "" };
     Cow::Owned(format!("\"{shown}{cut}\""))
 }
 
@@ -119,11 +111,7 @@ impl Node {
     }
 
     fn new(span: Range<usize>, value: Value) -> Self {
-        Self {
-            span,
-            value,
-            pruned: false,
-        }
+        Self { span, value, pruned: false }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, env: &dyn Fn(&str) -> Option<String>) -> Self {
@@ -152,9 +140,9 @@ impl Node {
     /// Whether somebody wrote this key, be it wrongly.
     pub(super) fn mentions(&self, key: &str) -> bool {
         match &self.value {
-            Value::Table(entries) => entries
-                .iter()
-                .any(|entry| entry.key == key || entry.meant.as_deref() == Some(key)),
+            Value::Table(entries) => {
+                entries.iter().any(|entry| entry.key == key || entry.meant.as_deref() == Some(key))
+            }
             _ => false,
         }
     }
@@ -201,24 +189,21 @@ impl Node {
     }
 
     fn walk_mut(&mut self, steps: &[Step]) -> Option<&mut Self> {
-        steps
-            .iter()
-            .try_fold(self, |node, step| match (step, &mut node.value) {
-                (Step::Key(key), Value::Table(entries)) => entries
-                    .iter_mut()
-                    .find(|entry| entry.key == *key)
-                    .map(|entry| &mut entry.node),
-                (Step::Index(index), Value::Array(elements)) => elements.get_mut(*index),
-                _ => None,
-            })
+        steps.iter().try_fold(self, |node, step| match (step, &mut node.value) {
+            (Step::Key(key), Value::Table(entries)) => {
+                entries.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.node)
+            }
+            (Step::Index(index), Value::Array(elements)) => elements.get_mut(*index),
+            _ => None,
+        })
     }
 
     /// The indices of the elements that readers see.
     pub(super) fn live_elements(&self) -> Vec<usize> {
         match &self.value {
-            Value::Array(elements) => (0..elements.len())
-                .filter(|&i| !elements[i].pruned)
-                .collect(),
+            Value::Array(elements) => {
+                (0..elements.len()).filter(|&i| !elements[i].pruned).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -255,8 +240,5 @@ fn entries(table: &DeTable<'_>, env: &dyn Fn(&str) -> Option<String>) -> Vec<Ent
 }
 
 fn elements(array: &DeArray<'_>, env: &dyn Fn(&str) -> Option<String>) -> Vec<Node> {
-    array
-        .iter()
-        .map(|value| Node::from_toml(value, env))
-        .collect()
+    array.iter().map(|value| Node::from_toml(value, env)).collect()
 }

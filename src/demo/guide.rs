@@ -63,17 +63,8 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
 
     section(&mut out, "A picture, and a task to poll");
     let command = post(GENERATE, &picture("a lighthouse at dusk"));
-    entry(
-        &mut out,
-        "a picture, streamed",
-        &command,
-        outcome(Scenario::Ok),
-        catalog,
-    );
-    let command = post(
-        GENERATE,
-        r#"{"model":"nanobanano-2","prompt":"a pier","webHook":"-1"}"#,
-    );
+    entry(&mut out, "a picture, streamed", &command, outcome(Scenario::Ok), catalog);
+    let command = post(GENERATE, r#"{"model":"nanobanano-2","prompt":"a pier","webHook":"-1"}"#);
     entry(
         &mut out,
         "a task",
@@ -87,38 +78,14 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
 
     section(&mut out, "What the gateway itself refuses");
     let command = format!("curl -isS http://{gateway}/nothing");
-    entry(
-        &mut out,
-        "an unknown path",
-        &command,
-        refused("not_found"),
-        catalog,
-    );
+    entry(&mut out, "an unknown path", &command, refused("not_found"), catalog);
     let command = format!("curl -isS -X DELETE http://{gateway}{GENERATE}");
-    entry(
-        &mut out,
-        "a wrong method",
-        &command,
-        refused("method_not_allowed"),
-        catalog,
-    );
+    entry(&mut out, "a wrong method", &command, refused("method_not_allowed"), catalog);
     let command = format!("curl -isS --path-as-is http://{gateway}/api/../secret");
-    entry(
-        &mut out,
-        "a path that climbs",
-        &command,
-        refused("bad_request"),
-        catalog,
-    );
+    entry(&mut out, "a path that climbs", &command, refused("bad_request"), catalog);
     let command = post(GENERATE, &picture("a pier")) + " -H 'expect: magic'";
     let title = "an expectation that nobody knows";
-    entry(
-        &mut out,
-        title,
-        &command,
-        refused("expectation_failed"),
-        catalog,
-    );
+    entry(&mut out, title, &command, refused("expectation_failed"), catalog);
 
     section(&mut out, "What the provider does wrong");
     for row in SCENARIOS {
@@ -140,9 +107,7 @@ fn entry(out: &mut String, title: &str, command: &str, outcome: Outcome, catalog
         Outcome::Passes(what) => writeln!(out, "passes: {what}"),
         Outcome::CutOff(what) => writeln!(out, "cut off: {what}"),
         Outcome::Refused(code) => {
-            let status = catalog
-                .entry(code)
-                .map_or(0, |entry| entry.status().as_u16());
+            let status = catalog.entry(code).map_or(0, |entry| entry.status().as_u16());
             writeln!(out, "{status} {code}")
         }
     };
@@ -157,11 +122,7 @@ mod tests {
         let catalog = Catalog::preset("apistor").unwrap();
         let text = guide("127.0.0.1:1".parse().unwrap(), &catalog);
         for row in SCENARIOS {
-            assert!(
-                text.contains(&format!("{PROMPT}{}\"", row.name)),
-                "{}",
-                row.name
-            );
+            assert!(text.contains(&format!("{PROMPT}{}\"", row.name)), "{}", row.name);
             if let Outcome::Refused(code) = outcome(row.scenario) {
                 assert!(catalog.entry(code).is_some(), "{code}");
             }

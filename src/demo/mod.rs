@@ -20,18 +20,14 @@ const TIMEOUT_MS: &str = "4000";
 ///
 /// When there is no port or no thread to be had.
 pub(crate) fn start_provider() -> io::Result<SocketAddr> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let provider = runtime.block_on(Provider::bind())?;
     let address = provider.addr();
-    thread::Builder::new()
-        .name("provider".to_owned())
-        .spawn(move || {
-            if let Err(error) = runtime.block_on(provider.serve(std::future::pending())) {
-                tracing::error!(%error, "the simulated provider has ended");
-            }
-        })?;
+    thread::Builder::new().name("provider".to_owned()).spawn(move || {
+        if let Err(error) = runtime.block_on(provider.serve(std::future::pending())) {
+            tracing::error!(%error, "the simulated provider has ended");
+        }
+    })?;
     Ok(address)
 }
 

@@ -29,26 +29,18 @@ pin_project! {
 impl<B> ResponseBody<B> {
     /// The inner service's body.
     pub const fn inner(body: B) -> Self {
-        Self {
-            kind: Kind::Inner { body },
-        }
+        Self { kind: Kind::Inner { body } }
     }
 
     /// A body in memory.
     pub fn full(bytes: Bytes) -> Self {
-        Self {
-            kind: Kind::Full {
-                bytes: Some(bytes).filter(|bytes| !bytes.is_empty()),
-            },
-        }
+        Self { kind: Kind::Full { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()) } }
     }
 }
 
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self {
-            kind: Kind::Full { bytes: None },
-        }
+        Self { kind: Kind::Full { bytes: None } }
     }
 }
 

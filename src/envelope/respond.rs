@@ -20,10 +20,7 @@ impl Catalog {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.reserve(6);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         fault_headers(fault, status, headers);
@@ -39,10 +36,7 @@ impl Catalog {
 /// The header fields that a fault or its status asks for.
 fn fault_headers(fault: &Fault, status: StatusCode, headers: &mut HeaderMap) {
     if let Some(after) = fault.retry_after() {
-        headers.insert(
-            header::RETRY_AFTER,
-            HeaderValue::from(retry_after_seconds(after)),
-        );
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds(after)));
     }
     // Whoever refused without a list, as axum's router, adds it further out.
     if let Fault::MethodNotAllowed { allow } = fault
@@ -59,19 +53,13 @@ fn fault_headers(fault: &Fault, status: StatusCode, headers: &mut HeaderMap) {
             Fault::MalformedCredential => r#"Bearer error="invalid_request""#,
             _ => r#"Bearer error="invalid_token""#,
         };
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(challenge),
-        );
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
 }
 
 /// Whole seconds, rounded up and at least 1, so that nobody comes too early (RFC 9110, section 10.2.3).
 fn retry_after_seconds(after: Duration) -> u64 {
-    after
-        .as_secs()
-        .saturating_add(u64::from(after.subsec_nanos() > 0))
-        .max(1)
+    after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
 #[cfg(test)]
@@ -81,63 +69,30 @@ mod tests {
     use http::HeaderName;
 
     fn header<'a>(response: &'a Response<Bytes>, name: &HeaderName) -> Option<&'a str> {
-        response
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap())
+        response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
     #[test]
     fn the_same_header_fields_for_get_and_head() {
         let catalog = Catalog::shared_default();
         let id = HeaderValue::from_static("req-1");
-        let get = catalog.respond(
-            &Fault::NoRoute,
-            Context {
-                head: false,
-                request_id: Some(&id),
-            },
-        );
-        let head = catalog.respond(
-            &Fault::NoRoute,
-            Context {
-                head: true,
-                request_id: Some(&id),
-            },
-        );
+        let get = catalog.respond(&Fault::NoRoute, Context { head: false, request_id: Some(&id) });
+        let head = catalog.respond(&Fault::NoRoute, Context { head: true, request_id: Some(&id) });
         assert_eq!(get.headers(), head.headers());
-        assert_eq!(
-            header(&get, &header::CONTENT_LENGTH),
-            Some(&*get.body().len().to_string())
-        );
-        assert_eq!(
-            header(&get, &header::CONTENT_TYPE),
-            Some("application/json")
-        );
+        assert_eq!(header(&get, &header::CONTENT_LENGTH), Some(&*get.body().len().to_string()));
+        assert_eq!(header(&get, &header::CONTENT_TYPE), Some("application/json"));
         assert_eq!(header(&get, &header::CACHE_CONTROL), Some("no-store"));
         assert!(head.body().is_empty() && !get.body().is_empty());
     }
 
     #[test]
     fn retry_after_is_rounded_up_and_agrees_with_the_body() {
-        let table = [
-            (1, "1", 1),
-            (1000, "1", 1000),
-            (1001, "2", 1001),
-            (59_999, "60", 59_999),
-        ];
+        let table = [(1, "1", 1), (1000, "1", 1000), (1001, "2", 1001), (59_999, "60", 59_999)];
         for (millis, seconds, body_millis) in table {
             let retry_after = Some(Duration::from_millis(millis));
-            let fault = Fault::RateLimited {
-                quota: "q".into(),
-                retry_after,
-            };
+            let fault = Fault::RateLimited { quota: "q".into(), retry_after };
             let response = Catalog::shared_default().respond(&fault, Context::default());
-            assert_eq!(
-                header(&response, &header::RETRY_AFTER),
-                Some(seconds),
-                "{millis} ms"
-            );
+            assert_eq!(header(&response, &header::RETRY_AFTER), Some(seconds), "{millis} ms");
             let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
             assert_eq!(body["error"]["retry_after_ms"], body_millis, "{millis} ms");
         }
@@ -147,31 +102,15 @@ mod tests {
     fn challenges() {
         let table = [
             (Fault::MissingCredential, Some("Bearer")),
-            (
-                Fault::MalformedCredential,
-                Some(r#"Bearer error="invalid_request""#),
-            ),
-            (
-                Fault::UnknownCredential,
-                Some(r#"Bearer error="invalid_token""#),
-            ),
-            (
-                Fault::ExpiredCredential,
-                Some(r#"Bearer error="invalid_token""#),
-            ),
+            (Fault::MalformedCredential, Some(r#"Bearer error="invalid_request""#)),
+            (Fault::UnknownCredential, Some(r#"Bearer error="invalid_token""#)),
+            (Fault::ExpiredCredential, Some(r#"Bearer error="invalid_token""#)),
             (Fault::Forbidden, None),
-            (
-                UpstreamFault::new(UpstreamKind::AuthFailed, Cause::Status(401)).into(),
-                None,
-            ),
+            (UpstreamFault::new(UpstreamKind::AuthFailed, Cause::Status(401)).into(), None),
         ];
         for (fault, want) in table {
             let response = Catalog::shared_default().respond(&fault, Context::default());
-            assert_eq!(
-                header(&response, &header::WWW_AUTHENTICATE),
-                want,
-                "{fault}"
-            );
+            assert_eq!(header(&response, &header::WWW_AUTHENTICATE), want, "{fault}");
         }
     }
 
@@ -197,11 +136,7 @@ mod tests {
 
     impl Catalog {
         fn rows_status(&self, kind: Kind) -> StatusCode {
-            self.entries()
-                .iter()
-                .find(|e| e.faults().contains(&kind))
-                .unwrap()
-                .status()
+            self.entries().iter().find(|e| e.faults().contains(&kind)).unwrap().status()
         }
     }
 }

@@ -32,10 +32,7 @@ impl Catalog {
         out.push_str(&json_string(&entry.message()));
         let fault = Fault::custom(entry.code().to_owned());
         let id = http::HeaderValue::from_static("0c0ffee0c0ffee0c0ffee0c0ffee0c0f");
-        let context = Context {
-            head: false,
-            request_id: Some(&id),
-        };
+        let context = Context { head: false, request_id: Some(&id) };
         for field in self.fields() {
             match (field, entry.faults()) {
                 (Field::Retryable, _) => {
@@ -56,10 +53,7 @@ impl Catalog {
 /// catalog does not list is answered as an internal error, and that has the catalog's words.
 fn own_message<'a>(fault: &'a Fault, entry: &Entry) -> Option<&'a str> {
     match fault {
-        Fault::Custom {
-            code,
-            message: Some(message),
-        } if code == entry.code() => Some(message),
+        Fault::Custom { code, message: Some(message) } if code == entry.code() => Some(message),
         _ => None,
     }
 }

@@ -100,10 +100,7 @@ impl Kind {
             | Self::DeadlineExceeded
             | Self::Overloaded
             | Self::ShuttingDown
-            | Self::Internal => Disposition {
-                retry: Retry::Backoff,
-                ..GATEWAY
-            },
+            | Self::Internal => Disposition { retry: Retry::Backoff, ..GATEWAY },
             _ => GATEWAY,
         }
     }
@@ -128,12 +125,7 @@ impl UpstreamKind {
             }
             Self::Incomplete => (N::Never, H::Failure, Retry::Backoff, Charge::Pending),
         };
-        Disposition {
-            next_endpoint,
-            health,
-            retry,
-            charge,
-        }
+        Disposition { next_endpoint, health, retry, charge }
     }
 }
 
@@ -175,10 +167,7 @@ mod tests {
         let hint = Some(Duration::from_secs(7));
         let limited = UpstreamFault::new(UpstreamKind::RateLimited, Cause::Status(429));
         let limited = Fault::from(limited.with_retry_after(hint));
-        assert_eq!(
-            limited.disposition().retry,
-            Retry::After(Duration::from_secs(7))
-        );
+        assert_eq!(limited.disposition().retry, Retry::After(Duration::from_secs(7)));
         let refused = UpstreamFault::new(UpstreamKind::AuthFailed, Cause::Status(401));
         let refused = Fault::from(refused.with_retry_after(hint));
         assert_eq!(refused.disposition().retry, Retry::Never);

@@ -40,14 +40,8 @@ pub enum Param {
 
 impl Param {
     /// Every parameter.
-    pub const ALL: [Self; 6] = [
-        Self::Detail,
-        Self::Field,
-        Self::Limit,
-        Self::Expected,
-        Self::Allow,
-        Self::Quota,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Detail, Self::Field, Self::Limit, Self::Expected, Self::Allow, Self::Quota];
 
     /// The name inside the braces.
     pub const fn as_str(self) -> &'static str {
@@ -162,20 +156,13 @@ impl Kind {
 
     /// Who failed.
     pub const fn source(self) -> Source {
-        if matches!(self, Self::Upstream(_)) {
-            Source::Upstream
-        } else {
-            Source::Gateway
-        }
+        if matches!(self, Self::Upstream(_)) { Source::Upstream } else { Source::Gateway }
     }
 
     /// Position in [`Kind::ALL`].
     pub(crate) fn index(self) -> usize {
         // 45 comparisons of small enums, only when something failed: cheaper than keeping a second table true.
-        Self::ALL
-            .iter()
-            .position(|kind| *kind == self)
-            .unwrap_or_default()
+        Self::ALL.iter().position(|kind| *kind == self).unwrap_or_default()
     }
 }
 

@@ -165,34 +165,22 @@ impl Fault {
     /// The catalog must list the code; if it does not, the caller gets the catalog's answer for
     /// [`Kind::Internal`], since a code that nobody documented is a defect.
     pub fn custom(code: impl Into<Text>) -> Self {
-        Self::Custom {
-            code: code.into(),
-            message: None,
-        }
+        Self::Custom { code: code.into(), message: None }
     }
 
     /// Like [`custom`](Self::custom), with a message instead of the catalog's.
     pub fn custom_message(code: impl Into<Text>, message: impl Into<Text>) -> Self {
-        Self::Custom {
-            code: code.into(),
-            message: Some(message.into()),
-        }
+        Self::Custom { code: code.into(), message: Some(message.into()) }
     }
 
     /// A field that breaks a rule.
     pub fn violation(field: impl Into<Text>, detail: impl Into<Text>) -> Self {
-        Self::Violation(Violation {
-            field: field.into(),
-            detail: detail.into(),
-            code: None,
-        })
+        Self::Violation(Violation { field: field.into(), detail: detail.into(), code: None })
     }
 
     /// A message that breaks HTTP or is ambiguous.
     pub fn bad_request(detail: impl Into<Text>) -> Self {
-        Self::BadRequest {
-            detail: detail.into(),
-        }
+        Self::BadRequest { detail: detail.into() }
     }
 
     /// The fault without its details: the catalog's key. `None` for [`Fault::Custom`], whose key is its code.

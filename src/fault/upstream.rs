@@ -81,11 +81,7 @@ pub struct UpstreamFault {
 impl UpstreamFault {
     /// A failure of this kind, shown by this cause.
     pub const fn new(kind: UpstreamKind, cause: Cause) -> Self {
-        Self {
-            kind,
-            cause,
-            retry_after: None,
-        }
+        Self { kind, cause, retry_after: None }
     }
 
     /// Adds when the provider may be asked again.

@@ -40,12 +40,7 @@ pub(super) struct Limits {
 
 impl<B: Send + 'static> UpstreamBody<B> {
     pub(super) fn new(inner: Incoming, lease: Option<Lease<B>>, limits: Limits) -> Self {
-        let mut body = Self {
-            inner: Some(inner),
-            lease,
-            limits,
-            timer: None,
-        };
+        let mut body = Self { inner: Some(inner), lease, limits, timer: None };
         if body.is_end_stream() {
             body.finish();
         }
@@ -88,19 +83,13 @@ impl<B: Send + 'static> UpstreamBody<B> {
             return Poll::Pending;
         }
         let total = timer.deadline() >= deadline;
-        Poll::Ready(if total {
-            Cause::TotalTimeout
-        } else {
-            Cause::IdleTimeout
-        })
+        Poll::Ready(if total { Cause::TotalTimeout } else { Cause::IdleTimeout })
     }
 
     /// A piece has come: the silence is over.
     fn reset_timer(&mut self) {
         if let Some(timer) = &mut self.timer {
-            timer
-                .as_mut()
-                .reset(self.limits.deadline.min(Instant::now() + self.limits.idle));
+            timer.as_mut().reset(self.limits.deadline.min(Instant::now() + self.limits.idle));
         }
     }
 }
@@ -126,11 +115,7 @@ impl<B: Send + 'static> Body for UpstreamBody<B> {
                 )
             }
             Poll::Ready(Some(Err(error))) => {
-                let cause = if error.is_parse() {
-                    Cause::Malformed
-                } else {
-                    Cause::CutOff
-                };
+                let cause = if error.is_parse() { Cause::Malformed } else { Cause::CutOff };
                 return Poll::Ready(Some(Err(this.fail(UpstreamKind::Incomplete, cause))));
             }
             Poll::Ready(None) => {
@@ -155,9 +140,7 @@ impl<B: Send + 'static> Body for UpstreamBody<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

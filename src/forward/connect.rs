@@ -56,12 +56,7 @@ impl Connector {
             Inner::Http(http)
         };
         let (target, timeout) = (endpoint.connect_uri(), endpoint.timeouts.connect);
-        Self {
-            inner,
-            target,
-            timeout,
-            http2: endpoint.http2(),
-        }
+        Self { inner, target, timeout, http2: endpoint.http2() }
     }
 
     /// Whether a new connection may turn out to be HTTP/2, and thus be enough for many requests.
@@ -94,19 +89,13 @@ impl Connector {
         match self.inner.clone() {
             Inner::Http(mut http) => {
                 let io = http.call(self.target.clone()).await?;
-                Ok(Connected {
-                    io: Box::new(io),
-                    http2: always,
-                })
+                Ok(Connected { io: Box::new(io), http2: always })
             }
             #[cfg(feature = "tls")]
             Inner::Https(mut https) => {
                 let io = https.call(self.target.clone()).await?;
                 let http2 = always || io.connected().is_negotiated_h2();
-                Ok(Connected {
-                    io: Box::new(io),
-                    http2,
-                })
+                Ok(Connected { io: Box::new(io), http2 })
             }
         }
     }
@@ -121,10 +110,7 @@ fn cause_of(error: &(dyn Error + 'static)) -> Cause {
         if error.is::<rustls::Error>() {
             return Cause::Tls;
         }
-        if let Some(inner) = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(|e| e.get_ref())
-        {
+        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref()) {
             // An I/O error hides the error inside it.
             next = Some(inner);
             continue;

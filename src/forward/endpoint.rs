@@ -56,10 +56,7 @@ pub struct PoolLimits {
 
 impl Default for PoolLimits {
     fn default() -> Self {
-        Self {
-            max_idle: 512,
-            idle_timeout: Duration::from_secs(30),
-        }
+        Self { max_idle: 512, idle_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -113,9 +110,7 @@ impl Credential {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Credential").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -165,20 +160,14 @@ impl Endpoint {
     /// When the URL has another scheme, no host, user information or a query, or when it is `https` and the
     /// feature `tls` is off.
     pub fn new(base: &Uri) -> Result<Self, InvalidEndpoint> {
-        let scheme = base
-            .scheme()
-            .cloned()
-            .ok_or(InvalidEndpoint("the URL has no scheme"))?;
+        let scheme = base.scheme().cloned().ok_or(InvalidEndpoint("the URL has no scheme"))?;
         if scheme == Scheme::HTTPS && cfg!(not(feature = "tls")) {
             return Err(InvalidEndpoint("https needs the feature `tls`"));
         }
         if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
             return Err(InvalidEndpoint("the URL's scheme must be http or https"));
         }
-        let authority = base
-            .authority()
-            .cloned()
-            .ok_or(InvalidEndpoint("the URL has no host"))?;
+        let authority = base.authority().cloned().ok_or(InvalidEndpoint("the URL has no host"))?;
         if authority.as_str().contains('@') {
             return Err(InvalidEndpoint("a credential does not belong into the URL"));
         }
@@ -222,12 +211,7 @@ impl Endpoint {
                 .map_err(|_| InvalidEndpoint("a pseudonym in Via is a token"))
         };
         let (http10, http11, http2) = (value("1.0")?, value("1.1")?, value("2.0")?);
-        self.via = Some(Via {
-            pseudonym: pseudonym.to_owned(),
-            http10,
-            http11,
-            http2,
-        });
+        self.via = Some(Via { pseudonym: pseudonym.to_owned(), http10, http11, http2 });
         Ok(self)
     }
 
@@ -329,16 +313,11 @@ mod tests {
             ("http://[::1]:1", None),
             ("ftp://a", Some("the URL's scheme must be http or https")),
             ("/a", Some("the URL has no scheme")),
-            (
-                "http://u:p@a",
-                Some("a credential does not belong into the URL"),
-            ),
+            ("http://u:p@a", Some("a credential does not belong into the URL")),
             ("http://a/?q", Some("a base URL has no query")),
         ];
         for (url, want) in table {
-            let got = Endpoint::new(&url.parse().unwrap())
-                .err()
-                .map(|e| e.to_string());
+            let got = Endpoint::new(&url.parse().unwrap()).err().map(|e| e.to_string());
             assert_eq!(got.as_deref(), want, "{url}");
         }
     }
@@ -365,9 +344,8 @@ mod tests {
     #[test]
     fn a_credential_cannot_print_itself() {
         let credential = Credential::bearer("hunter2").unwrap();
-        let endpoint = Endpoint::new(&"http://a".parse().unwrap())
-            .unwrap()
-            .with_credential(credential);
+        let endpoint =
+            Endpoint::new(&"http://a".parse().unwrap()).unwrap().with_credential(credential);
         assert!(!format!("{endpoint:?}").contains("hunter2"));
         assert!(Credential::bearer("a\nb").is_err());
     }

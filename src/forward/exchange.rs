@@ -43,10 +43,8 @@ where
         let deadline = Instant::now() + self.endpoint.timeouts.total;
         let (mut parts, body) = request.into_parts();
         let facts = hygiene::clean_request(&mut parts, &self.endpoint)?;
-        let client_side = facts
-            .upgrade
-            .as_ref()
-            .and_then(|_| parts.extensions.remove::<OnUpgrade>());
+        let client_side =
+            facts.upgrade.as_ref().and_then(|_| parts.extensions.remove::<OnUpgrade>());
         let target = self.endpoint.target(&parts.uri)?;
         let (body, upload) = UploadBody::new(body);
         let request = Request::from_parts(parts, body);
@@ -56,13 +54,7 @@ where
             Ok(sent) => sent?,
             Err(_) => return Err(timeout(Cause::TotalTimeout)),
         };
-        self.receive(
-            response,
-            lease.with_upload(upload),
-            &facts,
-            client_side,
-            deadline,
-        )
+        self.receive(response, lease.with_upload(upload), &facts, client_side, deadline)
     }
 
     /// Sends the request on a connection of the pool. One that turns out to have gone stale is replaced by a
@@ -80,24 +72,12 @@ where
                 Checkout::Http1 { mut sender, reused } => {
                     self.prepare_http1(&mut request, target, facts);
                     let answer = sender.try_send_request(request);
-                    (
-                        self.wait(answer, upload).await?,
-                        Taken::Http1(sender),
-                        reused,
-                    )
+                    (self.wait(answer, upload).await?, Taken::Http1(sender), reused)
                 }
-                Checkout::Http2 {
-                    mut sender,
-                    stream,
-                    reused,
-                } => {
+                Checkout::Http2 { mut sender, stream, reused } => {
                     self.prepare_http2(&mut request, target);
                     let answer = sender.try_send_request(request);
-                    (
-                        self.wait(answer, upload).await?,
-                        Taken::Http2(stream),
-                        reused,
-                    )
+                    (self.wait(answer, upload).await?, Taken::Http2(stream), reused)
                 }
             };
             match sent {
@@ -188,31 +168,23 @@ where
                 asked.is_some_and(|asked| hygiene::is_upgrade_to(response.headers(), asked));
             let (true, Some(client_side)) = (agreed, client_side) else {
                 return Err(
-                    UpstreamFault::new(UpstreamKind::Unexpected, Cause::UnexpectedUpgrade).into(),
+                    UpstreamFault::new(UpstreamKind::Unexpected, Cause::UnexpectedUpgrade).into()
                 );
             };
             splice(client_side, hyper::upgrade::on(&mut response));
         }
         let (mut parts, body) = response.into_parts();
         let failed = parts.status.as_u16() >= 400;
-        let keep = Keep {
-            hint: hygiene::keep_alive_hint(&parts.headers),
-            drain: failed,
-        };
+        let keep = Keep { hint: hygiene::keep_alive_hint(&parts.headers), drain: failed };
         let hidden = hygiene::clean_response(&mut parts, self.endpoint.authority());
         if switched && let Some(protocol) = &facts.upgrade {
-            parts
-                .headers
-                .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             parts.headers.insert(header::UPGRADE, protocol.clone());
         }
         if failed {
             parts.extensions.insert(UpstreamAnswer);
         }
-        let limits = Limits {
-            idle: self.endpoint.timeouts.idle,
-            deadline,
-        };
+        let limits = Limits { idle: self.endpoint.timeouts.idle, deadline };
         // What has become something else carries no further request.
         let lease = (!switched).then(|| lease(keep, &self.pool));
         let body = UpstreamBody::new(body, lease, limits);

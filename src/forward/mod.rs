@@ -93,9 +93,7 @@ where
 
     fn with_connector(endpoint: Endpoint, connector: Connector) -> Self {
         let pool = Arc::new(Pool::new(connector, endpoint.pool));
-        Self {
-            exchange: Arc::new(Exchange { endpoint, pool }),
-        }
+        Self { exchange: Arc::new(Exchange { endpoint, pool }) }
     }
 
     /// Sends the request and waits for the head of the answer.
@@ -113,17 +111,13 @@ where
 
 impl<B> Clone for Forward<B> {
     fn clone(&self) -> Self {
-        Self {
-            exchange: self.exchange.clone(),
-        }
+        Self { exchange: self.exchange.clone() }
     }
 }
 
 impl<B> fmt::Debug for Forward<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Forward")
-            .field("endpoint", &self.exchange.endpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("Forward").field("endpoint", &self.exchange.endpoint).finish_non_exhaustive()
     }
 }
 

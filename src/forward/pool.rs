@@ -154,25 +154,18 @@ impl<B> Pool<B> {
         }
         // A second less than the provider says: the race for the last one is not worth it.
         let keep = keep.map_or(self.limits.idle_timeout, |hint| {
-            hint.saturating_sub(Duration::from_secs(1))
-                .min(self.limits.idle_timeout)
+            hint.saturating_sub(Duration::from_secs(1)).min(self.limits.idle_timeout)
         });
         let now = Instant::now();
         let mut idle = lock(&self.idle);
-        while idle
-            .front()
-            .is_some_and(|old| old.expires <= now || old.sender.is_closed())
-        {
+        while idle.front().is_some_and(|old| old.expires <= now || old.sender.is_closed()) {
             idle.pop_front();
         }
         if idle.len() >= self.limits.max_idle {
             idle.pop_front();
         }
         if idle.len() < self.limits.max_idle && !keep.is_zero() {
-            idle.push_back(Idle {
-                sender,
-                expires: now + keep,
-            });
+            idle.push_back(Idle { sender, expires: now + keep });
         }
     }
 
@@ -180,15 +173,9 @@ impl<B> Pool<B> {
     fn take_stream(&self) -> Option<Checkout<B>> {
         let mut all = lock(&self.multiplexed);
         all.retain(|connection| !connection.sender.is_closed());
-        let free = all
-            .iter()
-            .find(|c| c.streams.load(Ordering::Relaxed) < STREAMS)?;
+        let free = all.iter().find(|c| c.streams.load(Ordering::Relaxed) < STREAMS)?;
         let (sender, stream) = (free.sender.clone(), Stream::open(&free.streams));
-        Some(Checkout::Http2 {
-            sender,
-            stream,
-            reused: true,
-        })
+        Some(Checkout::Http2 { sender, stream, reused: true })
     }
 }
 
@@ -211,10 +198,7 @@ where
             while let Some(mut sender) = self.take_idle() {
                 // Ready at once, or as soon as its task has noticed that the last answer is over.
                 if sender.ready().await.is_ok() {
-                    return Ok(Checkout::Http1 {
-                        sender,
-                        reused: true,
-                    });
+                    return Ok(Checkout::Http1 { sender, reused: true });
                 }
             }
         }
@@ -242,40 +226,22 @@ where
             tokio::spawn(connection);
             let streams = Arc::default();
             let stream = Stream::open(&streams);
-            lock(&self.multiplexed).push(Multiplexed {
-                sender: sender.clone(),
-                streams,
-            });
-            return Ok(Checkout::Http2 {
-                sender,
-                stream,
-                reused: false,
-            });
+            lock(&self.multiplexed).push(Multiplexed { sender: sender.clone(), streams });
+            return Ok(Checkout::Http2 { sender, stream, reused: false });
         }
         self.only_http1.store(true, Ordering::Relaxed);
-        let (mut sender, connection) = http1::Builder::new()
-            .handshake(io)
-            .await
-            .map_err(unreachable)?;
+        let (mut sender, connection) =
+            http1::Builder::new().handshake(io).await.map_err(unreachable)?;
         tokio::spawn(connection.with_upgrades());
         sender.ready().await.map_err(unreachable)?;
-        Ok(Checkout::Http1 {
-            sender,
-            reused: false,
-        })
+        Ok(Checkout::Http1 { sender, reused: false })
     }
 }
 
 impl<B> Lease<B> {
     /// The answer has been read to its end.
     pub(super) fn release(self) {
-        if let Self::Http1 {
-            sender,
-            pool,
-            upload,
-            keep,
-            ..
-        } = self
+        if let Self::Http1 { sender, pool, upload, keep, .. } = self
             && upload.is_none_or(|upload| upload.finished().is_some())
         {
             pool.put_idle(sender, keep);
@@ -292,10 +258,7 @@ impl<B: Send + 'static> Lease<B> {
         let Self::Http1 { drain, .. } = &self else {
             return;
         };
-        let little = body
-            .size_hint()
-            .exact()
-            .map_or(*drain, |rest| rest <= DRAIN_BYTES);
+        let little = body.size_hint().exact().map_or(*drain, |rest| rest <= DRAIN_BYTES);
         if let (true, Ok(runtime)) = (little, tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move {
                 if let Ok(true) = tokio::time::timeout(DRAIN_TIME, read_to_end(body)).await {

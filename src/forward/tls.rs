@@ -35,9 +35,7 @@ impl Roots {
         if store.is_empty() {
             return Err(InvalidEndpoint::new("there is no root certificate"));
         }
-        Ok(Self {
-            given: Some(Arc::new(store)),
-        })
+        Ok(Self { given: Some(Arc::new(store)) })
     }
 
     fn store(&self) -> Arc<RootCertStore> {
@@ -53,9 +51,7 @@ impl Roots {
             }
             Arc::new(store)
         };
-        self.given
-            .clone()
-            .unwrap_or_else(|| SYSTEM.get_or_init(system).clone())
+        self.given.clone().unwrap_or_else(|| SYSTEM.get_or_init(system).clone())
     }
 }
 
@@ -70,9 +66,7 @@ pub(super) fn connector(
         .unwrap_or_else(|_| unreachable!("ring has cipher suites for the default versions"))
         .with_root_certificates(roots.store())
         .with_no_client_auth();
-    let builder = HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_only();
+    let builder = HttpsConnectorBuilder::new().with_tls_config(config).https_only();
     match http2 {
         Http2::Auto => builder.enable_all_versions().wrap_connector(http),
         Http2::Never => builder.enable_http1().wrap_connector(http),

@@ -46,13 +46,7 @@ pin_project! {
 impl<B: Body> UploadBody<B> {
     pub(super) fn new(inner: B) -> (Self, Option<Arc<Upload>>) {
         let upload = (!inner.is_end_stream()).then(Arc::<Upload>::default);
-        (
-            Self {
-                inner,
-                upload: upload.clone(),
-            },
-            upload,
-        )
+        (Self { inner, upload: upload.clone() }, upload)
     }
 }
 

@@ -28,10 +28,7 @@ pub(super) struct PlannedRoute {
 /// A provider that can be called, or the reason why it cannot.
 #[derive(Clone, Debug)]
 pub(super) enum PlannedUpstream {
-    Configured {
-        endpoint: Box<Endpoint>,
-        roots: Roots,
-    },
+    Configured { endpoint: Box<Endpoint>, roots: Roots },
     NotConfigured(Fault),
 }
 
@@ -39,18 +36,9 @@ pub(super) enum PlannedUpstream {
 #[derive(Debug)]
 pub(crate) enum InvalidPlan {
     Catalog(InvalidCatalog),
-    Route {
-        name: String,
-        error: InvalidRoute,
-    },
-    Endpoint {
-        upstream: String,
-        error: InvalidEndpoint,
-    },
-    Roots {
-        upstream: String,
-        error: rustls::pki_types::pem::Error,
-    },
+    Route { name: String, error: InvalidRoute },
+    Endpoint { upstream: String, error: InvalidEndpoint },
+    Roots { upstream: String, error: rustls::pki_types::pem::Error },
 }
 
 impl fmt::Display for InvalidPlan {
@@ -73,16 +61,10 @@ impl Plan {
         let mut table = Table::default();
         let mut routes = Vec::new();
         for route in &config.route {
-            let methods = route
-                .method
-                .as_ref()
-                .map_or(&[][..], |methods| methods.as_slice());
+            let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
             table
                 .add(methods, route.path.as_str(), route.rewrite.as_ref())
-                .map_err(|error| InvalidPlan::Route {
-                    name: route.name.to_string(),
-                    error,
-                })?;
+                .map_err(|error| InvalidPlan::Route { name: route.name.to_string(), error })?;
             routes.push(PlannedRoute {
                 name: route.name.as_str().into(),
                 upstream: route.upstream.clone(),
@@ -93,12 +75,7 @@ impl Plan {
             Ok((name.clone(), plan_upstream(name, upstream, via)?))
         };
         let upstreams = config.upstream.iter().map(plan).collect::<Result<_, _>>()?;
-        Ok(Self {
-            catalog: Arc::new(catalog),
-            table: Arc::new(table),
-            routes,
-            upstreams,
-        })
+        Ok(Self { catalog: Arc::new(catalog), table: Arc::new(table), routes, upstreams })
     }
 }
 
@@ -108,24 +85,17 @@ fn plan_upstream(
     via: &str,
 ) -> Result<PlannedUpstream, InvalidPlan> {
     let not_configured = || {
-        PlannedUpstream::NotConfigured(Fault::NotConfigured {
-            upstream: name.to_owned().into(),
-        })
+        PlannedUpstream::NotConfigured(Fault::NotConfigured { upstream: name.to_owned().into() })
     };
-    let Some((configured, url)) = upstream
-        .endpoint
-        .first()
-        .and_then(|endpoint| Some((endpoint, endpoint.url.get()?)))
+    let Some((configured, url)) =
+        upstream.endpoint.first().and_then(|endpoint| Some((endpoint, endpoint.url.get()?)))
     else {
         return Ok(not_configured());
     };
     if configured.missing_variable().is_some() {
         return Ok(not_configured());
     }
-    let invalid = |error| InvalidPlan::Endpoint {
-        upstream: name.to_owned(),
-        error,
-    };
+    let invalid = |error| InvalidPlan::Endpoint { upstream: name.to_owned(), error };
     let mut endpoint = Endpoint::new(&url.to_uri())
         .and_then(|endpoint| endpoint.with_via(via))
         .map_err(invalid)?
@@ -145,27 +115,19 @@ fn plan_upstream(
             max_idle: upstream.max_idle,
             idle_timeout: upstream.pool_idle_timeout.get(),
         });
-    if let Some((name, value)) = configured
-        .credential
-        .as_ref()
-        .and_then(config::Credential::header)
+    if let Some((name, value)) = configured.credential.as_ref().and_then(config::Credential::header)
     {
         endpoint = endpoint.with_credential(Credential::field(name, value));
     }
     let roots = match &upstream.ca_file {
         None => Roots::system(),
         Some(path) => {
-            let certificates = read_pem(path).map_err(|error| InvalidPlan::Roots {
-                upstream: name.to_owned(),
-                error,
-            })?;
+            let certificates = read_pem(path)
+                .map_err(|error| InvalidPlan::Roots { upstream: name.to_owned(), error })?;
             Roots::given(certificates).map_err(invalid)?
         }
     };
-    Ok(PlannedUpstream::Configured {
-        endpoint: Box::new(endpoint),
-        roots,
-    })
+    Ok(PlannedUpstream::Configured { endpoint: Box::new(endpoint), roots })
 }
 
 fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {

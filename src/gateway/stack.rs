@@ -1,9 +1,11 @@
 use super::plan::{Plan, PlannedRoute, PlannedUpstream};
 use crate::{
-    Fault,
+    Catalog, Fault,
+    config::Success,
     forward::{Forward, UpstreamBody},
     route::Router,
     server::{ClientBody, Record},
+    wrap::{WrapBody, WrapLayer},
 };
 use http::{Request, Response};
 use std::{
@@ -11,11 +13,11 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tower::service_fn;
+use tower::{Layer, service_fn};
 use tower_service::Service;
 
 /// A provider's body, as the routes pass it on.
-pub(crate) type RouteBody = UpstreamBody<ClientBody>;
+pub(crate) type RouteBody = WrapBody<UpstreamBody<ClientBody>>;
 
 impl Plan {
     /// One worker's services: every route's stack behind the router. Connections to providers are made by, and
@@ -31,15 +33,12 @@ impl Plan {
     + Send
     + Sync
     + use<> {
-        let targets: BTreeMap<&str, Target> = self
-            .upstreams
-            .iter()
-            .map(|(name, planned)| (&**name, Target::new(planned)))
-            .collect();
+        let targets: BTreeMap<&str, Target> =
+            self.upstreams.iter().map(|(name, planned)| (&**name, Target::new(planned))).collect();
         let stacks = self.routes.iter().map(|route| {
             // The configuration has been checked; an upstream that is not there would be a defect.
             let target = targets.get(&*route.upstream).cloned();
-            route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)))
+            route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)), &self.catalog)
         });
         Router::new(self.table.clone(), stacks.collect())
     }
@@ -49,6 +48,7 @@ impl Plan {
 fn route_stack(
     route: &PlannedRoute,
     target: Target,
+    catalog: &Arc<Catalog>,
 ) -> impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
 + Clone
 + Send
@@ -56,10 +56,9 @@ fn route_stack(
 + use<> {
     // A function and not `Forward` itself as the service: its future need not be boxed.
     let forward = service_fn(move |request| target.clone().call(request));
-    Named {
-        name: route.name.clone(),
-        inner: forward,
-    }
+    // Next to the provider: what it wraps is a provider's success and nothing else.
+    let wrap = WrapLayer::new(catalog.clone()).enabled(route.success == Success::Wrap);
+    Named { name: route.name.clone(), inner: wrap.layer(forward) }
 }
 
 /// Where a route's requests end.
@@ -79,7 +78,10 @@ impl Target {
         }
     }
 
-    async fn call(self, request: Request<ClientBody>) -> Result<Response<RouteBody>, Fault> {
+    async fn call(
+        self,
+        request: Request<ClientBody>,
+    ) -> Result<Response<UpstreamBody<ClientBody>>, Fault> {
         match self {
             Self::Forward(forward) => forward.send(request).await,
             Self::Refuse(fault) => Err(fault),

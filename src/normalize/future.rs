@@ -50,12 +50,7 @@ impl<F> ResponseFuture<F> {
             Ok(future) => State::Running { future },
             Err(fault) => State::Refused { fault },
         };
-        Self {
-            state,
-            head,
-            request_id: Some(request_id),
-            shared,
-        }
+        Self { state, head, request_id: Some(request_id), shared }
     }
 }
 

@@ -13,12 +13,7 @@ pub struct NormalizeLayer {
 impl NormalizeLayer {
     /// Answers in the words of this catalog. [`Default`] is the preset `default`.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                catalog,
-                classify_own: own,
-            }),
-        }
+        Self { shared: Arc::new(Shared { catalog, classify_own: own }) }
     }
 
     /// How to read a failure of the application's own, one that carries no [`Fault`] and is no provider's.
@@ -27,12 +22,7 @@ impl NormalizeLayer {
     #[must_use]
     pub fn classify_own(self, classify_own: fn(&Parts) -> Fault) -> Self {
         let catalog = self.shared.catalog.clone();
-        Self {
-            shared: Arc::new(Shared {
-                catalog,
-                classify_own,
-            }),
-        }
+        Self { shared: Arc::new(Shared { catalog, classify_own }) }
     }
 }
 

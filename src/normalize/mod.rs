@@ -97,19 +97,11 @@ impl Shared {
         let status = response.status();
         let mut response =
             if status.is_client_error() || status.is_server_error() || status.as_u16() >= 600 {
-                self.normalize_failure(
-                    response,
-                    Context {
-                        head,
-                        request_id: Some(&request_id),
-                    },
-                )
+                self.normalize_failure(response, Context { head, request_id: Some(&request_id) })
             } else {
                 response.map(ResponseBody::inner)
             };
-        response
-            .headers_mut()
-            .insert(request_id::HEADER, request_id);
+        response.headers_mut().insert(request_id::HEADER, request_id);
         response
     }
 

@@ -8,35 +8,24 @@ use std::time::SystemTime;
 /// 413. Statuses that no fault stands for are [`Fault::BadRequest`] below 500 and [`Fault::Internal`] above: an
 /// application that wants another answer refuses with a fault, or with [`Fault::custom`].
 pub fn own(parts: &Parts) -> Fault {
-    let header = |name| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let retry_after = || retry_after(&parts.headers, SystemTime::now());
     match parts.status.as_u16() {
         401 => Fault::UnknownCredential,
         402 => Fault::InsufficientBalance,
         403 => Fault::Forbidden,
         404 => Fault::NoRoute,
-        405 => Fault::MethodNotAllowed {
-            allow: header("allow").unwrap_or_default().to_owned().into(),
-        },
+        405 => {
+            Fault::MethodNotAllowed { allow: header("allow").unwrap_or_default().to_owned().into() }
+        }
         408 => Fault::BodyTimeout,
         413 => Fault::BodyTooLarge { limit: None },
         414 => Fault::UriTooLong,
         415 => Fault::UnsupportedMediaType {
-            expected: header("accept-post")
-                .unwrap_or("another media type")
-                .to_owned()
-                .into(),
+            expected: header("accept-post").unwrap_or("another media type").to_owned().into(),
         },
         417 => Fault::ExpectationFailed,
-        429 => Fault::RateLimited {
-            quota: "default".into(),
-            retry_after: retry_after(),
-        },
+        429 => Fault::RateLimited { quota: "default".into(), retry_after: retry_after() },
         431 => Fault::HeaderTooLarge,
         503 => Fault::Overloaded,
         504 => Fault::DeadlineExceeded,
@@ -60,12 +49,7 @@ mod tests {
             (402, Fault::InsufficientBalance),
             (403, Fault::Forbidden),
             (404, Fault::NoRoute),
-            (
-                405,
-                Fault::MethodNotAllowed {
-                    allow: "GET, HEAD".into(),
-                },
-            ),
+            (405, Fault::MethodNotAllowed { allow: "GET, HEAD".into() }),
             (408, Fault::BodyTimeout),
             (409, Fault::bad_request("refused with status 409")),
             (413, Fault::BodyTooLarge { limit: None }),

@@ -67,22 +67,10 @@ mod tests {
         type Make = fn() -> Box<dyn Error + Send + Sync>;
         let table: &[(Make, Fault)] = &[
             (|| Fault::NoRoute.into(), Fault::NoRoute),
-            (
-                || tower::timeout::error::Elapsed::new().into(),
-                Fault::DeadlineExceeded,
-            ),
-            (
-                || tower::load_shed::error::Overloaded::new().into(),
-                Fault::Overloaded,
-            ),
-            (
-                || io::Error::other(Fault::Overloaded).into(),
-                Fault::Overloaded,
-            ),
-            (
-                || io::Error::from(io::ErrorKind::BrokenPipe).into(),
-                Fault::Internal,
-            ),
+            (|| tower::timeout::error::Elapsed::new().into(), Fault::DeadlineExceeded),
+            (|| tower::load_shed::error::Overloaded::new().into(), Fault::Overloaded),
+            (|| io::Error::other(Fault::Overloaded).into(), Fault::Overloaded),
+            (|| io::Error::from(io::ErrorKind::BrokenPipe).into(), Fault::Internal),
             (|| "just text".into(), Fault::Internal),
         ];
         for (make, want) in table {

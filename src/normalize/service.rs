@@ -27,11 +27,7 @@ pub struct Normalize<S> {
 
 impl<S> Normalize<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self {
-            inner,
-            shared,
-            failed: None,
-        }
+        Self { inner, shared, failed: None }
     }
 
     /// The inner service.
@@ -48,11 +44,7 @@ impl<S> Normalize<S> {
 impl<S: Clone> Clone for Normalize<S> {
     fn clone(&self) -> Self {
         // A clone asks for its own readiness.
-        Self {
-            inner: self.inner.clone(),
-            shared: self.shared.clone(),
-            failed: None,
-        }
+        Self { inner: self.inner.clone(), shared: self.shared.clone(), failed: None }
     }
 }
 
@@ -99,14 +91,9 @@ impl Shared {
         head: bool,
         request_id: http::HeaderValue,
     ) -> Response<ResponseBody<B>> {
-        let context = EnvelopeContext {
-            head,
-            request_id: Some(&request_id),
-        };
+        let context = EnvelopeContext { head, request_id: Some(&request_id) };
         let mut response = self.refuse(fault, context);
-        response
-            .headers_mut()
-            .insert(request_id::HEADER, request_id);
+        response.headers_mut().insert(request_id::HEADER, request_id);
         response
     }
 }

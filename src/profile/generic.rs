@@ -31,11 +31,7 @@ mod tests {
     use crate::{Catalog, Fault, fault::Charge};
 
     fn read(status: u16) -> UpstreamFault {
-        generic(
-            StatusCode::from_u16(status).unwrap(),
-            &HeaderMap::new(),
-            SystemTime::UNIX_EPOCH,
-        )
+        generic(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), SystemTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -49,14 +45,8 @@ mod tests {
             (&[408, 504, 522, 524], K::Timeout),
             (&[429], K::RateLimited),
             (&[500], K::ProviderError),
-            (
-                &[502, 503, 520, 521, 523, 525, 526, 527, 529, 530],
-                K::Overloaded,
-            ),
-            (
-                &[418, 421, 426, 451, 499, 501, 505, 599, 600, 999],
-                K::Unexpected,
-            ),
+            (&[502, 503, 520, 521, 523, 525, 526, 527, 529, 530], K::Overloaded),
+            (&[418, 421, 426, 451, 499, 501, 505, 599, 600, 999], K::Unexpected),
         ];
         for (statuses, kind) in table {
             for status in *statuses {

@@ -21,10 +21,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
             text.parse().unwrap_or(u64::MAX)
         })
     } else {
-        httpdate::parse_http_date(text)
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default()
+        httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
     };
     Some(wait.min(LONGEST))
 }
@@ -58,11 +55,7 @@ mod tests {
             for value in *values {
                 headers.append(header::RETRY_AFTER, HeaderValue::from_static(value));
             }
-            assert_eq!(
-                retry_after(&headers, now),
-                want.map(Duration::from_secs),
-                "{values:?}"
-            );
+            assert_eq!(retry_after(&headers, now), want.map(Duration::from_secs), "{values:?}");
         }
     }
 }

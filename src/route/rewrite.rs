@@ -59,9 +59,7 @@ mod tests {
             router.insert(route, ()).unwrap();
             let uri: Uri = uri.parse().unwrap();
             let found = router.at(uri.path()).unwrap();
-            let got = Rewrite::new(template.parse().unwrap())
-                .apply(&uri, &found.params)
-                .unwrap();
+            let got = Rewrite::new(template.parse().unwrap()).apply(&uri, &found.params).unwrap();
             assert_eq!(got.to_string(), want, "{route} {template} {uri}");
         }
     }

@@ -25,10 +25,7 @@ impl<S> Router<S> {
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self {
-            table: self.table.clone(),
-            stacks: self.stacks.clone(),
-        }
+        Self { table: self.table.clone(), stacks: self.stacks.clone() }
     }
 }
 
@@ -54,8 +51,6 @@ where
             *request.uri_mut() = uri;
         }
         let stack = self.stacks[found.route].clone();
-        Admission::Admitted {
-            inner: Oneshot::new(stack, request),
-        }
+        Admission::Admitted { inner: Oneshot::new(stack, request) }
     }
 }

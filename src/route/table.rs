@@ -56,11 +56,7 @@ impl Table {
                     .insert(path, self.nodes.len())
                     .map_err(|e| InvalidRoute(e.to_string()))?;
                 let (methods, any) = (Vec::new(), None);
-                self.nodes.push(Node {
-                    pattern: path.to_owned(),
-                    methods,
-                    any,
-                });
+                self.nodes.push(Node { pattern: path.to_owned(), methods, any });
                 self.nodes.len() - 1
             }
         };
@@ -92,9 +88,7 @@ impl Table {
         let found = if forbidden { None } else { node.route(method) };
         let route = found.ok_or_else(|| not_allowed(std::iter::once(node)))?;
         let rewrite = self.rewrites[route].as_ref();
-        let rewritten = rewrite
-            .map(|rewrite| rewrite.apply(uri, &at.params))
-            .transpose()?;
+        let rewritten = rewrite.map(|rewrite| rewrite.apply(uri, &at.params)).transpose()?;
         Ok(Found { route, rewritten })
     }
 }
@@ -102,18 +96,11 @@ impl Table {
 impl Node {
     fn route(&self, method: &Method) -> Option<usize> {
         let exactly = |wanted: &Method| {
-            self.methods
-                .iter()
-                .find(|(method, _)| method == wanted)
-                .map(|(_, route)| *route)
+            self.methods.iter().find(|(method, _)| method == wanted).map(|(_, route)| *route)
         };
-        exactly(method).or(self.any).or_else(|| {
-            if *method == Method::HEAD {
-                exactly(&Method::GET)
-            } else {
-                None
-            }
-        })
+        exactly(method)
+            .or(self.any)
+            .or_else(|| if *method == Method::HEAD { exactly(&Method::GET) } else { None })
     }
 }
 
@@ -142,9 +129,7 @@ fn not_allowed<'a>(nodes: impl Iterator<Item = &'a Node>) -> Fault {
     }
     let mut names: Vec<_> = allowed.into_iter().map(Method::as_str).collect();
     names.sort_unstable();
-    Fault::MethodNotAllowed {
-        allow: names.join(", ").into(),
-    }
+    Fault::MethodNotAllowed { allow: names.join(", ").into() }
 }
 
 #[cfg(test)]
@@ -154,12 +139,8 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::default();
         let rewrite = "/v1/{id}".parse().unwrap();
-        table
-            .add(&[Method::GET], "/tasks/{id}", Some(&rewrite))
-            .unwrap();
-        table
-            .add(&[Method::POST, Method::PUT], "/tasks/{id}", None)
-            .unwrap();
+        table.add(&[Method::GET], "/tasks/{id}", Some(&rewrite)).unwrap();
+        table.add(&[Method::POST, Method::PUT], "/tasks/{id}", None).unwrap();
         table.add(&[Method::POST], "/generate", None).unwrap();
         table.add(&[], "/files/{*path}", None).unwrap();
         table.add(&[Method::GET], "/health", None).unwrap();
@@ -169,11 +150,7 @@ mod tests {
 
     #[test]
     fn method_and_path() {
-        let allow = |methods: &'static str| {
-            Err(Fault::MethodNotAllowed {
-                allow: methods.into(),
-            })
-        };
+        let allow = |methods: &'static str| Err(Fault::MethodNotAllowed { allow: methods.into() });
         let all = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
         let cases = [
             ("GET", "/tasks/1", Ok((0, Some("/v1/1")))),

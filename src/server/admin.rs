@@ -28,10 +28,7 @@ pub(crate) async fn serve(listener: StdListener, drain: Drain) {
     };
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let mut http1 = http1::Builder::new();
-    http1
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(16 * 1024);
+    http1.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 * 1024);
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else {
             return;
@@ -57,28 +54,20 @@ fn answer<B>(request: &Request<B>, drain: &Drain) -> Response<Full<Bytes>> {
     let known = matches!(request.uri().path(), "/livez" | "/readyz");
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, body) = match request.uri().path() {
-        _ if known && !reads => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            r#"{"status":"method not allowed"}"#,
-        ),
+        _ if known && !reads => {
+            (StatusCode::METHOD_NOT_ALLOWED, r#"{"status":"method not allowed"}"#)
+        }
         "/livez" => (StatusCode::OK, r#"{"status":"ok"}"#),
-        "/readyz" if drain.has_begun() => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            r#"{"status":"not ready","reasons":["draining"]}"#,
-        ),
+        "/readyz" if drain.has_begun() => {
+            (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready","reasons":["draining"]}"#)
+        }
         "/readyz" => (StatusCode::OK, r#"{"status":"ok"}"#),
-        _ => (
-            StatusCode::NOT_FOUND,
-            r#"{"status":"not found","paths":["/livez","/readyz"]}"#,
-        ),
+        _ => (StatusCode::NOT_FOUND, r#"{"status":"not found","paths":["/livez","/readyz"]}"#),
     };
     let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -66,14 +66,7 @@ where
             .max_header_list_size(HTTP2_HEADER_LIST)
             .keep_alive_interval(PING);
         let normalize = NormalizeLayer::new(options.catalog.clone());
-        Self {
-            stack,
-            options,
-            normalize,
-            drain,
-            http1,
-            http2,
-        }
+        Self { stack, options, normalize, drain, http1, http2 }
     }
 
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.

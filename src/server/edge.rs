@@ -49,10 +49,7 @@ where
         // A request that asks for an upgrade is the last one that the scanner has seen.
         let last = refused.is_some() || self.state.upgradable();
         let http1 = request.version() != Version::HTTP_2;
-        let record = self
-            .options
-            .access_log
-            .then(|| Record::start(request.method()));
+        let record = self.options.access_log.then(|| Record::start(request.method()));
         if let Some(record) = &record {
             request.extensions_mut().insert(record.clone());
         }

@@ -25,15 +25,10 @@ impl Listeners {
         let alone = bind(address, false)?;
         let address = alone.local_addr()?;
         if workers == 1 {
-            return Ok(Self {
-                address,
-                sockets: vec![alone],
-            });
+            return Ok(Self { address, sockets: vec![alone] });
         }
         drop(alone);
-        let sockets = (0..workers)
-            .map(|_| bind(address, true))
-            .collect::<io::Result<_>>()?;
+        let sockets = (0..workers).map(|_| bind(address, true)).collect::<io::Result<_>>()?;
         Ok(Self { address, sockets })
     }
 
@@ -53,11 +48,7 @@ impl IntoIterator for Listeners {
 }
 
 fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Connections of a former process that linger do not keep us from starting.
     socket.set_reuse_address(true)?;
     if shared {

@@ -54,12 +54,6 @@ impl Options {
         idle_timeout: Duration,
     ) -> Arc<scan::Limits> {
         let fields = scan::Limits::default().fields;
-        Arc::new(scan::Limits {
-            head_bytes,
-            target_bytes,
-            fields,
-            header_timeout,
-            idle_timeout,
-        })
+        Arc::new(scan::Limits { head_bytes, target_bytes, fields, header_timeout, idle_timeout })
     }
 }

@@ -16,11 +16,7 @@ pub(crate) struct Record {
 
 impl Record {
     pub(super) fn start(method: &Method) -> Arc<Self> {
-        Arc::new(Self {
-            method: method.clone(),
-            route: OnceLock::new(),
-            started: Instant::now(),
-        })
+        Arc::new(Self { method: method.clone(), route: OnceLock::new(), started: Instant::now() })
     }
 
     /// The route was found.

@@ -26,12 +26,7 @@ pub(super) struct Stall<T> {
 impl<T> Stall<T> {
     /// `patience` is how long nothing may be taken.
     pub(super) fn new(io: T, patience: Duration) -> Self {
-        Self {
-            io,
-            patience,
-            timer: None,
-            waiting: false,
-        }
+        Self { io, patience, timer: None, waiting: false }
     }
 
     /// Passes the outcome of a write on, unless it has been pending for too long.
@@ -49,10 +44,7 @@ impl<T> Stall<T> {
         if !std::mem::replace(&mut self.waiting, true) {
             timer.as_mut().reset(Instant::now() + patience);
         }
-        timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -38,9 +38,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Error + Send + Sync,
 {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         let tasks = TaskTracker::new();

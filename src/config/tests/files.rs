@@ -22,10 +22,7 @@ fn not_toml() {
             ],
         ),
         ("[server\nx = 1\n", &[":1:8: invalid TOML: "]),
-        (
-            "[server]\n[server]\n",
-            &[":2:2: invalid TOML: duplicate key"],
-        ),
+        ("[server]\n[server]\n", &[":2:2: invalid TOML: duplicate key"]),
         ("[server]\nvia = \"\"\"\nx = 1\n", &[":4:1: invalid TOML: "]),
         ("é = 1\n", &[":1:1: invalid TOML: "]),
     ] {
@@ -43,18 +40,13 @@ fn not_readable() {
     let refuse = |path: &Path| {
         let errors = load(path, env).unwrap_err();
         assert_eq!(errors.0.len(), 1, "{errors}");
-        errors
-            .to_string()
-            .replace(directory.0.to_str().unwrap(), "D")
+        errors.to_string().replace(directory.0.to_str().unwrap(), "D")
     };
     assert_eq!(
         refuse(&directory.0.join("none.toml")),
         "error: D/none.toml: the file cannot be read: entity not found"
     );
-    assert_eq!(
-        refuse(&directory.0),
-        "error: D: the file cannot be read: is a directory"
-    );
+    assert_eq!(refuse(&directory.0), "error: D: the file cannot be read: is a directory");
     assert_eq!(
         refuse(&directory.file("latin1.toml", b"# \n# caf\xe9\n")),
         "error: D/latin1.toml:2: the file is not UTF-8"
@@ -74,17 +66,8 @@ fn with_other_line_ends_and_a_mark() {
     let directory = Directory::new("marks");
     let path = directory.file("bom.toml", format!("\u{feff}x = 1{REST}"));
     let errors = load(&path, env).unwrap_err();
-    assert_eq!(
-        (errors.0.len(), errors.0[0].line, errors.0[0].column),
-        (1, Some(1), Some(1))
-    );
-    assert!(
-        load(
-            &directory.file("crlf.toml", REST.replace('\n', "\r\n")),
-            env
-        )
-        .is_ok()
-    );
+    assert_eq!((errors.0.len(), errors.0[0].line, errors.0[0].column), (1, Some(1), Some(1)));
+    assert!(load(&directory.file("crlf.toml", REST.replace('\n', "\r\n")), env).is_ok());
 }
 
 /// Anything else: some errors, not thousands, no panic, and not for ever.
@@ -100,11 +83,6 @@ fn binary() {
         b"a = 1\n".repeat(1 << 12),
     ] {
         let errors = load(&directory.file("binary.toml", &bytes), env).unwrap_err();
-        assert!(
-            (1..=25).contains(&errors.0.len()),
-            "{} of {:?}",
-            errors.0.len(),
-            &bytes[..8]
-        );
+        assert!((1..=25).contains(&errors.0.len()), "{} of {:?}", errors.0.len(), &bytes[..8]);
     }
 }

@@ -81,22 +81,10 @@ fn each(table: &[(&str, &str)]) {
 fn of_the_server_and_the_catalog() {
     let address = "expected an address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"";
     each(&[
-        (
-            "server.listen = 8080",
-            &format!(":1:17: server.listen: {address}, found a whole number"),
-        ),
-        (
-            "server.listen = 'localhost:80'",
-            &format!(":1:17: server.listen: {address}"),
-        ),
-        (
-            "server.admin = '127.0.0.1:8080'",
-            ":1:16: server.admin: the same address as `listen`",
-        ),
-        (
-            "server.workers = 2000",
-            ":1:18: server.workers: more than 1024 workers",
-        ),
+        ("server.listen = 8080", &format!(":1:17: server.listen: {address}, found a whole number")),
+        ("server.listen = 'localhost:80'", &format!(":1:17: server.listen: {address}")),
+        ("server.admin = '127.0.0.1:8080'", ":1:16: server.admin: the same address as `listen`"),
+        ("server.workers = 2000", ":1:18: server.workers: more than 1024 workers"),
         (
             "server.workers = 99999999999999999999",
             ":1:18: server.workers: this number is too large",
@@ -121,10 +109,7 @@ fn of_the_server_and_the_catalog() {
             "server.max_uri_bytes = -1",
             ":1:24: server.max_uri_bytes: expected a number of bytes, or a size such as \"32KiB\" or \"1MiB\"",
         ),
-        (
-            "server = 5",
-            ":1:10: server: expected a table, found a whole number",
-        ),
+        ("server = 5", ":1:10: server: expected a table, found a whole number"),
         (
             "catalog.fields = ['request-id']",
             ":1:19: catalog.fields[0]: expected `docs_url`, `request_id`, `retryable`, `retry_after_ms`, `field` or `source` | did you mean `request_id`?",
@@ -152,10 +137,7 @@ fn of_an_upstream() {
     };
     let header = ":1:68: upstream.b.endpoint[0].credential.header: this header has a meaning of its own and cannot carry a credential";
     each(&[
-        (
-            "upstream.b.endpoint = [{}]",
-            ":1:24: upstream.b.endpoint[0].url: this key is missing",
-        ),
+        ("upstream.b.endpoint = [{}]", ":1:24: upstream.b.endpoint[0].url: this key is missing"),
         (
             "upstream.b.endpoint = []",
             ":1:23: upstream.b.endpoint: an upstream needs an endpoint | write a table [[upstream.b.endpoint]] with a `url`",
@@ -308,11 +290,7 @@ fn what_only_follows_is_not_reported() {
 }
 
 fn route(method: &str, path: &str, more: &str) -> String {
-    let method = if method.is_empty() {
-        String::new()
-    } else {
-        format!("method = {method}, ")
-    };
+    let method = if method.is_empty() { String::new() } else { format!("method = {method}, ") };
     format!("{{ {more}{method}path = '{path}', upstream = 'a' }}")
 }
 
@@ -393,10 +371,7 @@ fn more_than_anybody_reads() {
     let text: String = (0..1000).map(|i| format!("unknown{i} = {i}\n")).collect();
     let found = reject(&text);
     assert_eq!(found.len(), 101);
-    assert_eq!(
-        found[0],
-        ": more than 100 mistakes; the others are not shown"
-    );
+    assert_eq!(found[0], ": more than 100 mistakes; the others are not shown");
 }
 
 #[test]

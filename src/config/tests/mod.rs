@@ -31,10 +31,7 @@ fn reject(text: &str) -> Vec<String> {
     let errors = parse(text, Path::new(FILE), env).expect_err(text);
     let printed = errors.0.iter().map(ToString::to_string);
     printed
-        .map(|text| {
-            text.replace("error: tollgate.toml", "")
-                .replace("\n  help: ", " | ")
-        })
+        .map(|text| text.replace("error: tollgate.toml", "").replace("\n  help: ", " | "))
         .collect()
 }
 
@@ -114,11 +111,8 @@ impl Directory {
         let path =
             std::env::temp_dir().join(format!("tollgate-config-{}-{name}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
-        fs::write(
-            path.join("ca.pem"),
-            "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
-        )
-        .unwrap();
+        fs::write(path.join("ca.pem"), "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+            .unwrap();
         Self(path)
     }
 
@@ -149,45 +143,24 @@ fn everything() {
     assert_eq!(server.trusted_proxies[1].get().to_string(), "192.0.2.1/32");
     assert_eq!(server.header_timeout.get().as_secs(), 1);
     assert!(server.drain_timeout.get().is_zero());
-    assert_eq!(
-        (server.max_header_bytes.get(), server.max_uri_bytes.get()),
-        (16384, 4096)
-    );
+    assert_eq!((server.max_header_bytes.get(), server.max_uri_bytes.get()), (16384, 4096));
     assert!(!server.access_log);
     assert_eq!(config.catalog.preset.as_deref(), Some("apistor"));
     let grsai = &config.upstream["grsai"];
     assert_eq!(grsai.timeout.get().as_secs(), 120);
     assert_eq!(grsai.first_byte_timeout.unwrap().get().as_secs(), 90);
-    assert_eq!(
-        (grsai.http2, grsai.max_idle, grsai.preserve_host),
-        (Http2::Never, 0, true)
-    );
-    assert_eq!(
-        grsai.ca_file.as_deref(),
-        Some(directory.0.join("ca.pem").as_path())
-    );
+    assert_eq!((grsai.http2, grsai.max_idle, grsai.preserve_host), (Http2::Never, 0, true));
+    assert_eq!(grsai.ca_file.as_deref(), Some(directory.0.join("ca.pem").as_path()));
     let url = grsai.endpoint[0].url.get().unwrap();
     assert_eq!(
         (url.is_https(), url.host(), url.port(), url.prefix()),
         (true, "api.example.com", 443, "/v1")
     );
-    let (name, value) = grsai.endpoint[0]
-        .credential
-        .as_ref()
-        .unwrap()
-        .header()
-        .unwrap();
-    assert_eq!(
-        (name.as_str(), value.to_str().unwrap()),
-        ("authorization", "Bearer sk-5ecret")
-    );
+    let (name, value) = grsai.endpoint[0].credential.as_ref().unwrap().header().unwrap();
+    assert_eq!((name.as_str(), value.to_str().unwrap()), ("authorization", "Bearer sk-5ecret"));
     assert!(value.is_sensitive());
-    let (name, value) = config.upstream["other"].endpoint[0]
-        .credential
-        .as_ref()
-        .unwrap()
-        .header()
-        .unwrap();
+    let (name, value) =
+        config.upstream["other"].endpoint[0].credential.as_ref().unwrap().header().unwrap();
     assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-api-key", "k"));
     let route = &config.route[0];
     assert_eq!(
@@ -284,10 +257,7 @@ fn addresses_from_the_environment() {
             "error: {FILE}: {name}: expected an address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\" in this environment variable"
         )
     });
-    assert_eq!(
-        with(MARKER, "x").unwrap_err().to_string(),
-        expected.join("\n")
-    );
+    assert_eq!(with(MARKER, "x").unwrap_err().to_string(), expected.join("\n"));
     assert!(with("127.0.0.1:5", "127.0.0.1:5").is_err());
 }
 
@@ -299,9 +269,7 @@ fn pass_through() {
     let mut router = matchit::Router::new();
     for route in &config.route {
         assert!(route.method.is_none() && config.upstream.contains_key(&route.upstream));
-        router
-            .insert(route.path.as_str(), route.name.as_str())
-            .unwrap();
+        router.insert(route.path.as_str(), route.name.as_str()).unwrap();
     }
     let found = ["/", "/a", "/a/b/"].map(|path| *router.at(path).unwrap().value);
     assert_eq!(found, ["* /", "* /{*path}", "* /{*path}"]);

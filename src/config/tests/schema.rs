@@ -15,12 +15,7 @@ fn keys_of_schema(schema: &Value, root: &Value, path: &str, keys: &mut BTreeSet<
         keys_of_schema(&schema["items"], root, &format!("{path}[]"), keys);
     }
     if schema["additionalProperties"].is_object() {
-        keys_of_schema(
-            &schema["additionalProperties"],
-            root,
-            &format!("{path}.*"),
-            keys,
-        );
+        keys_of_schema(&schema["additionalProperties"], root, &format!("{path}.*"), keys);
     }
     for (key, property) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{key}");
@@ -32,9 +27,7 @@ fn keys_of_schema(schema: &Value, root: &Value, path: &str, keys: &mut BTreeSet<
 fn keys_of_document(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>) {
     match value {
         toml::Value::Array(elements) => {
-            elements
-                .iter()
-                .for_each(|value| keys_of_document(value, &format!("{path}[]"), keys));
+            elements.iter().for_each(|value| keys_of_document(value, &format!("{path}[]"), keys));
         }
         toml::Value::Table(table) => {
             for (key, value) in table {
@@ -56,11 +49,7 @@ fn has_every_key() {
     let schema = json_schema();
     let (mut possible, mut used) = (BTreeSet::new(), BTreeSet::new());
     keys_of_schema(&schema, &schema, "", &mut possible);
-    keys_of_document(
-        &toml::Value::Table(EVERYTHING.parse().unwrap()),
-        "",
-        &mut used,
-    );
+    keys_of_document(&toml::Value::Table(EVERYTHING.parse().unwrap()), "", &mut used);
     assert_eq!(possible, used);
     assert!(possible.contains(".upstream.*.endpoint[].credential.bearer"));
 }
@@ -68,22 +57,12 @@ fn has_every_key() {
 #[test]
 fn is_closed_and_described() {
     let schema = json_schema();
-    assert_eq!(
-        schema["$schema"],
-        "https://json-schema.org/draft/2020-12/schema"
-    );
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert_eq!(schema["title"], "tollgate configuration");
     assert_eq!(schema["required"], json!(["route"]));
     let text = schema.to_string();
-    assert!(
-        !text.contains("\"null\"") && !text.contains("\"default\":null"),
-        "{text}"
-    );
-    let tables = schema["$defs"]
-        .as_object()
-        .unwrap()
-        .values()
-        .chain([&schema]);
+    assert!(!text.contains("\"null\"") && !text.contains("\"default\":null"), "{text}");
+    let tables = schema["$defs"].as_object().unwrap().values().chain([&schema]);
     for table in tables.filter(|table| table["properties"].is_object()) {
         assert_eq!(table["additionalProperties"], false, "{table}");
         for (key, property) in table["properties"].as_object().unwrap() {

@@ -60,9 +60,7 @@ fn in_every_place() {
                 "'sk-5ecret'",
                 "'''sk-5ecret'''",
             ] {
-                let text = place
-                    .replace("VALUE = 1", "via = 1")
-                    .replace("VALUE", value);
+                let text = place.replace("VALUE = 1", "via = 1").replace("VALUE", value);
                 match parse(&text, Path::new(FILE), env) {
                     Ok(loaded) => panic!("{text}\n{loaded:?}"),
                     Err(errors) => {
@@ -98,10 +96,8 @@ fn in_names_and_parameters() {
 
 #[test]
 fn in_what_was_loaded() {
-    let text = REST.replace(
-        "url = \"http://h\"",
-        "url = \"http://h\"\ncredential = { bearer = \"${KEY}\" }",
-    );
+    let text = REST
+        .replace("url = \"http://h\"", "url = \"http://h\"\ncredential = { bearer = \"${KEY}\" }");
     let loaded = accept(&text);
     assert!(!format!("{loaded:?}").contains(MARKER));
 }

@@ -54,10 +54,7 @@ where
     T: FromStr<Err = Invalid>,
     D: Deserializer<'de>,
 {
-    deserializer.deserialize_str(TextVisitor {
-        expected,
-        parsed: PhantomData,
-    })
+    deserializer.deserialize_str(TextVisitor { expected, parsed: PhantomData })
 }
 
 struct TextVisitor<T> {

@@ -22,10 +22,7 @@ impl FromStr for Network {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let network = text
-            .parse::<IpAddr>()
-            .map(IpNet::from)
-            .or_else(|_| text.parse::<IpNet>());
+        let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
         match network {
             Ok(network) => Ok(Self(network.trunc())),
             Err(_) => Err(format!("expected {NETWORK}").into()),
@@ -64,8 +61,7 @@ text_value!(SocketAddress, "SocketAddress", SOCKET, {
 });
 
 pub(in crate::config) fn parse_socket_address(text: &str) -> Result<SocketAddr, Invalid> {
-    text.parse()
-        .map_err(|_| Invalid::from(format!("expected {SOCKET}")))
+    text.parse().map_err(|_| Invalid::from(format!("expected {SOCKET}")))
 }
 
 pub(in crate::config) fn socket_address<'de, D: Deserializer<'de>>(
@@ -95,8 +91,7 @@ mod tests {
             ("0.0.0.0/0", "0.0.0.0/0"),
         ] {
             assert_eq!(
-                text.parse::<Network>()
-                    .map(|network| network.get().to_string()),
+                text.parse::<Network>().map(|network| network.get().to_string()),
                 Ok(expected.to_owned()),
                 "{text}"
             );
@@ -124,15 +119,9 @@ mod tests {
                 Ok(text.to_owned())
             );
         }
-        for text in [
-            "",
-            ":8080",
-            "8080",
-            "localhost:8080",
-            "127.0.0.1",
-            "127.0.0.1:65536",
-            "::1:8080",
-        ] {
+        for text in
+            ["", ":8080", "8080", "localhost:8080", "127.0.0.1", "127.0.0.1:65536", "::1:8080"]
+        {
             assert!(parse_socket_address(text).is_err(), "{text}");
         }
     }

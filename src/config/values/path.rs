@@ -41,10 +41,7 @@ impl FromStr for PathPattern {
             InsertError::InvalidCatchAll => "`{*name}` has to be the end of the path",
             _ => "expected a path with parameters such as `{id}`; write `{{` and `}}` for the braces themselves",
         })?;
-        Ok(Self {
-            text: text.to_owned(),
-            parts,
-        })
+        Ok(Self { text: text.to_owned(), parts })
     }
 }
 
@@ -102,10 +99,7 @@ fn names(parts: &[Part]) -> impl Iterator<Item = &str> {
 
 fn has_twice(parts: &[Part]) -> bool {
     let names: Vec<_> = names(parts).collect();
-    names
-        .iter()
-        .enumerate()
-        .any(|(i, name)| names[..i].contains(name))
+    names.iter().enumerate().any(|(i, name)| names[..i].contains(name))
 }
 
 /// The syntax that patterns and templates share.
@@ -117,7 +111,7 @@ fn parse(text: &str) -> Result<Vec<Part>, Invalid> {
         }
         _ if !text.bytes().all(|b| b.is_ascii_graphic()) => {
             return Err(
-                "a path holds visible ASCII characters only; write others percent-encoded".into(),
+                "a path holds visible ASCII characters only; write others percent-encoded".into()
             );
         }
         _ if has_dot_segments(text) => return Err("a path cannot have `.` or `..` segments".into()),
@@ -146,7 +140,7 @@ fn parse(text: &str) -> Result<Vec<Part>, Invalid> {
         let name = name.strip_prefix('*').unwrap_or(name);
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err(
-                "the name of a parameter is letters, digits and `_`: `{id}`, `{*rest}`".into(),
+                "the name of a parameter is letters, digits and `_`: `{id}`, `{*rest}`".into()
             );
         }
         parts.push(Part::Literal(std::mem::take(&mut literal)));
@@ -192,9 +186,8 @@ mod tests {
             ("/{{literal}}", &[]),
             ("/a%20b", &[]),
         ] {
-            let pattern: PathPattern = text
-                .parse()
-                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            let pattern: PathPattern =
+                text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(pattern.parameters().collect::<Vec<_>>(), names, "{text}");
         }
         for text in [
@@ -240,10 +233,7 @@ mod tests {
                     parameter("rest"),
                 ],
             ),
-            (
-                "/{a}{b}{a}",
-                vec![literal("/"), parameter("a"), parameter("b"), parameter("a")],
-            ),
+            ("/{a}{b}{a}", vec![literal("/"), parameter("a"), parameter("b"), parameter("a")]),
             ("/{{x}}/{y}", vec![literal("/{x}/"), parameter("y")]),
         ] {
             assert_eq!(

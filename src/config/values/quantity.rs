@@ -77,15 +77,10 @@ fn parse_duration(text: &str) -> Result<Duration, Invalid> {
     while !rest.is_empty() {
         let (digits, tail) =
             rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
-        let (unit, tail) = tail.split_at(
-            tail.find(|c: char| c.is_ascii_digit())
-                .unwrap_or(tail.len()),
-        );
-        let at = next
-            + UNITS[next..]
-                .iter()
-                .position(|(name, _)| *name == unit)
-                .ok_or_else(wrong)?;
+        let (unit, tail) =
+            tail.split_at(tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len()));
+        let at =
+            next + UNITS[next..].iter().position(|(name, _)| *name == unit).ok_or_else(wrong)?;
         if digits.is_empty() {
             return Err(wrong());
         }
@@ -143,10 +138,8 @@ impl FromStr for Size {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let (digits, unit) = text.split_at(
-            text.find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(text.len()),
-        );
+        let (digits, unit) =
+            text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let factor: u64 = match unit {
             "" | "B" => 1,
             "KiB" => 1 << 10,
@@ -266,11 +259,7 @@ mod tests {
             ("007s", 7_000),
             ("8760h", 31_536_000_000),
         ] {
-            assert_eq!(
-                text.parse::<Timeout>().map(|t| t.get().as_millis()),
-                Ok(millis),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Timeout>().map(|t| t.get().as_millis()), Ok(millis), "{text}");
         }
         for text in [
             "", "5", "s", "ms", "-5s", "5 s", " 5s", "5s ", "1.5s", "5S", "5sec", "5d", "1s1m",
@@ -283,11 +272,7 @@ mod tests {
             "18446744073709551615ms",
             "18446744073709551615h18446744073709551615m",
         ] {
-            assert_eq!(
-                text.parse::<Timeout>(),
-                Err("longer than a year".into()),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Timeout>(), Err("longer than a year".into()), "{text}");
         }
         assert!("0s".parse::<Timeout>().is_err());
         assert!("0h0ms".parse::<Timeout>().is_err());

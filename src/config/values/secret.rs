@@ -51,17 +51,9 @@ mod tests {
             assert_eq!(secret.expose(), text);
             assert_eq!(format!("{secret:?}"), "Secret(…)");
         }
-        for text in [
-            "",
-            " ",
-            "sk-123\n",
-            " sk-123",
-            "sk\n123",
-            "sk\t123",
-            "schlüssel",
-            "sk\u{7f}",
-            "sk\0",
-        ] {
+        for text in
+            ["", " ", "sk-123\n", " sk-123", "sk\n123", "sk\t123", "schlüssel", "sk\u{7f}", "sk\0"]
+        {
             let error = text.parse::<Secret>().unwrap_err().to_string();
             assert!(!error.contains("sk"), "{error}");
         }

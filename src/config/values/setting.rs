@@ -56,9 +56,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
 
             // Only `Reader` calls this, and only for a value that is missing.
             fn visit_str<E: de::Error>(self, variable: &str) -> Result<Setting<T>, E> {
-                Ok(Setting::Missing {
-                    variable: variable.to_owned(),
-                })
+                Ok(Setting::Missing { variable: variable.to_owned() })
             }
         }
 

@@ -179,9 +179,7 @@ impl<'de> Deserialize<'de> for Methods {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Methods, E> {
-                text.parse()
-                    .map(|MethodName(method)| Methods(vec![method]))
-                    .map_err(E::custom)
+                text.parse().map(|MethodName(method)| Methods(vec![method])).map_err(E::custom)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Methods, A::Error> {

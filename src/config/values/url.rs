@@ -70,10 +70,7 @@ impl FromStr for EndpointUrl {
         if text.contains(['?', '#']) {
             return Err("the URL of an endpoint has no query and no fragment".into());
         }
-        let parts = text
-            .parse::<Uri>()
-            .map(Uri::into_parts)
-            .map_err(|_| wrong())?;
+        let parts = text.parse::<Uri>().map(Uri::into_parts).map_err(|_| wrong())?;
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(wrong());
         };
@@ -88,11 +85,7 @@ impl FromStr for EndpointUrl {
             return Err("the path of a URL cannot have `.` or `..` segments".into());
         }
         check_port(&authority)?;
-        Ok(Self {
-            scheme,
-            prefix: path.trim_end_matches('/').to_owned(),
-            authority,
-        })
+        Ok(Self { scheme, prefix: path.trim_end_matches('/').to_owned(), authority })
     }
 }
 
@@ -129,14 +122,8 @@ mod tests {
             ("http://[::1]:8080/a/b", "[::1]", 8080, "/a/b"),
             ("HTTP://h:1", "h", 1, ""),
         ] {
-            let url: EndpointUrl = text
-                .parse()
-                .unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!(
-                (url.host(), url.port(), url.prefix()),
-                (host, port, prefix),
-                "{text}"
-            );
+            let url: EndpointUrl = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((url.host(), url.port(), url.prefix()), (host, port, prefix), "{text}");
         }
         for text in [
             "",
@@ -167,10 +154,8 @@ mod tests {
             " http://h",
             "http://h\\x",
         ] {
-            let error = text
-                .parse::<EndpointUrl>()
-                .map(|url| panic!("{text}: {url:?}"))
-                .unwrap_err();
+            let error =
+                text.parse::<EndpointUrl>().map(|url| panic!("{text}: {url:?}")).unwrap_err();
             assert!(!error.to_string().contains("sk-123"), "{text}");
         }
     }

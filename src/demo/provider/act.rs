@@ -36,22 +36,14 @@ impl Pace {
         task: Duration::from_secs(1),
         slow: Duration::from_secs(2),
     };
-    const NONE: Self = Self {
-        event: Duration::ZERO,
-        task: Duration::ZERO,
-        slow: Duration::ZERO,
-    };
+    const NONE: Self = Self { event: Duration::ZERO, task: Duration::ZERO, slow: Duration::ZERO };
 }
 
 /// What the provider does with one request.
 #[derive(Debug)]
 pub(super) enum Act {
     /// The protocol takes its course, to this end.
-    Draw {
-        fate: Fate,
-        wait: Duration,
-        pace: Pace,
-    },
+    Draw { fate: Fate, wait: Duration, pace: Pace },
     /// One whole answer; the connection lives on.
     Answer(Answer),
     /// These bytes, whatever they are, then the end of the connection.
@@ -74,11 +66,7 @@ pub(super) fn act(scenario: Scenario, site: &Site) -> io::Result<Act> {
     Ok(match scenario {
         Scenario::Ok => draw(Fate::Succeeds, site.pace),
         Scenario::Fast => draw(Fate::Succeeds, Pace::NONE),
-        Scenario::Slow => Act::Draw {
-            fate: Fate::Succeeds,
-            wait: site.pace.slow,
-            pace: site.pace,
-        },
+        Scenario::Slow => Act::Draw { fate: Fate::Succeeds, wait: site.pace.slow, pace: site.pace },
         Scenario::ModerationInput => draw(Fate::Rejected, site.pace),
         Scenario::ModerationOutput => draw(Fate::Withheld, site.pace),
         Scenario::Failed => draw(Fate::Fails, site.pace),
@@ -115,19 +103,12 @@ pub(super) fn act(scenario: Scenario, site: &Site) -> io::Result<Act> {
 }
 
 fn draw(fate: Fate, pace: Pace) -> Act {
-    Act::Draw {
-        fate,
-        wait: Duration::ZERO,
-        pace,
-    }
+    Act::Draw { fate, wait: Duration::ZERO, pace }
 }
 
 /// A refusal in the provider's envelope, which it sends with HTTP 200 as a rule.
 pub(super) fn refusal(status: StatusCode, code: i32, message: &str) -> Answer {
-    Answer::json(
-        status,
-        &json!({"code": code, "data": null, "msg": message, "trace": TRACE}),
-    )
+    Answer::json(status, &json!({"code": code, "data": null, "msg": message, "trace": TRACE}))
 }
 
 /// What a caller with another key than [`KEY`](super::KEY) is told.
@@ -142,10 +123,7 @@ pub(super) fn invalid() -> Answer {
 
 /// An error as most APIs send it.
 fn error(status: StatusCode, message: &str) -> Answer {
-    Answer::json(
-        status,
-        &json!({"error": {"message": message, "trace": TRACE}}),
-    )
+    Answer::json(status, &json!({"error": {"message": message, "trace": TRACE}}))
 }
 
 /// A failed drawing outside of any stream.
@@ -184,16 +162,10 @@ fn stack_trace() -> Answer {
 fn compressed() -> io::Result<Answer> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(
-        json!({"error": {"message": "internal", "trace": TRACE}})
-            .to_string()
-            .as_bytes(),
+        json!({"error": {"message": "internal", "trace": TRACE}}).to_string().as_bytes(),
     )?;
-    Ok(Answer::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "application/json",
-        encoder.finish()?,
-    )
-    .header(CONTENT_ENCODING, HeaderValue::from_static("gzip")))
+    Ok(Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "application/json", encoder.finish()?)
+        .header(CONTENT_ENCODING, HeaderValue::from_static("gzip")))
 }
 
 /// A mebibyte that is the same each time, with the trace at its beginning and at its end.
@@ -203,11 +175,7 @@ fn garbage() -> Answer {
     fastrand::Rng::with_seed(7).fill(&mut bytes);
     bytes.splice(..TRACE.len(), TRACE.bytes());
     bytes.splice(SIZE - TRACE.len().., TRACE.bytes());
-    Answer::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "application/octet-stream",
-        bytes,
-    )
+    Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "application/octet-stream", bytes)
 }
 
 fn redirect(site: &Site) -> io::Result<Answer> {
@@ -219,11 +187,7 @@ fn redirect(site: &Site) -> io::Result<Answer> {
 /// The head of a success and the first half of its body.
 fn half_body() -> Vec<u8> {
     let data = json!({"content": TRACE, "more": "x".repeat(2000)});
-    Answer::json(
-        StatusCode::OK,
-        &json!({"code": 0, "data": data, "msg": "success"}),
-    )
-    .first_half()
+    Answer::json(StatusCode::OK, &json!({"code": 0, "data": data, "msg": "success"})).first_half()
 }
 
 fn half_stream() -> Vec<u8> {

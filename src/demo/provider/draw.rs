@@ -120,14 +120,7 @@ pub(super) fn event(drawing: &Drawing<'_>) -> String {
 /// An id such as the provider's: 32 hexadecimal digits in five groups.
 pub(super) fn new_id() -> String {
     let id = format!("{:032x}", fastrand::u128(..));
-    format!(
-        "{}-{}-{}-{}-{}",
-        &id[..8],
-        &id[8..12],
-        &id[12..16],
-        &id[16..20],
-        &id[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..])
 }
 
 /// The provider's envelope around an answer.
@@ -140,14 +133,7 @@ struct Reply<T> {
 
 impl<T: Serialize> Reply<T> {
     fn success(data: T) -> Answer {
-        Answer::json(
-            StatusCode::OK,
-            &Self {
-                code: 0,
-                msg: "success",
-                data,
-            },
-        )
+        Answer::json(StatusCode::OK, &Self { code: 0, msg: "success", data })
     }
 }
 
@@ -176,17 +162,8 @@ pub(super) struct Tasks(Mutex<VecDeque<Task>>);
 
 impl Tasks {
     fn begin(&self, fate: Fate, pace: Pace) -> String {
-        let takes = if fate == Fate::Rejected {
-            Duration::ZERO
-        } else {
-            pace.task
-        };
-        let task = Task {
-            id: new_id(),
-            fate,
-            begun: Instant::now(),
-            takes,
-        };
+        let takes = if fate == Fate::Rejected { Duration::ZERO } else { pace.task };
+        let task = Task { id: new_id(), fate, begun: Instant::now(), takes };
         let id = task.id.clone();
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tasks.len() >= TASKS {
@@ -229,11 +206,7 @@ pub(super) async fn serve(
     site: &Site,
 ) -> io::Result<Ending> {
     let close = wants_close(request.headers());
-    let talk = Talk {
-        connection,
-        method: request.method(),
-        close,
-    };
+    let talk = Talk { connection, method: request.method(), close };
     let Some(call) = Call::of(request) else {
         return talk.answer(&Answer::page(StatusCode::NOT_FOUND)).await;
     };
@@ -260,10 +233,7 @@ fn decide(request: &Request<Bytes>, site: &Site) -> io::Result<Act> {
         return Ok(refused_key().into());
     }
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-    let prompt = body
-        .get("prompt")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let prompt = body.get("prompt").and_then(Value::as_str).unwrap_or_default();
     match Scenario::chosen(request.headers(), prompt) {
         Ok(scenario) => act(scenario, site),
         Err(Unknown) => Ok(unknown_scenario().into()),
@@ -272,15 +242,10 @@ fn decide(request: &Request<Bytes>, site: &Site) -> io::Result<Act> {
 
 /// The key is no secret, so it may be compared like any other string.
 fn has_key(request: &Request<Bytes>) -> bool {
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .map(|value| value.as_bytes());
-    header
-        .and_then(|value| value.split_at_checked(7))
-        .is_some_and(|(scheme, key)| {
-            scheme.eq_ignore_ascii_case(b"bearer ") && key == KEY.as_bytes()
-        })
+    let header = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
+    header.and_then(|value| value.split_at_checked(7)).is_some_and(|(scheme, key)| {
+        scheme.eq_ignore_ascii_case(b"bearer ") && key == KEY.as_bytes()
+    })
 }
 
 fn unknown_scenario() -> Answer {
@@ -356,9 +321,7 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     async fn answer(self, answer: &Answer) -> io::Result<Ending> {
-        self.connection
-            .send(&answer.to_bytes(self.method, self.close))
-            .await?;
+        self.connection.send(&answer.to_bytes(self.method, self.close)).await?;
         Ok(self.ending())
     }
 
@@ -368,24 +331,16 @@ impl Talk<'_> {
         self.connection.send(&head).await?;
         for &progress in fate.steps() {
             if !only_the_end {
-                self.connection
-                    .send(&chunk(&event(&Drawing::running(&id, progress))))
-                    .await?;
+                self.connection.send(&chunk(&event(&Drawing::running(&id, progress)))).await?;
             }
             sleep(pace.event).await;
         }
-        self.connection
-            .send(&chunk(&event(&Drawing::ended(&id, fate))))
-            .await?;
+        self.connection.send(&chunk(&event(&Drawing::ended(&id, fate)))).await?;
         self.connection.send(LAST_CHUNK).await?;
         Ok(self.ending())
     }
 
     fn ending(&self) -> Ending {
-        if self.close {
-            Ending::Close
-        } else {
-            Ending::Keep
-        }
+        if self.close { Ending::Close } else { Ending::Keep }
     }
 }

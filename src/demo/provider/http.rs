@@ -74,18 +74,13 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            buffer: BytesMut::new(),
-        }
+        Self { stream, buffer: BytesMut::new() }
     }
 
     /// The next request, with its whole body.
     pub(super) async fn request(&mut self) -> Result<Request<Bytes>, ReadError> {
         if self.buffer.is_empty() {
-            timeout(IDLE, self.fill())
-                .await
-                .map_err(|_| ReadError::Gone)??;
+            timeout(IDLE, self.fill()).await.map_err(|_| ReadError::Gone)??;
         }
         timeout(ARRIVAL, self.whole_request())
             .await
@@ -133,9 +128,7 @@ impl Connection {
                 return Ok(request);
             }
             if self.buffer.len() > HEAD_LIMIT {
-                return Err(ReadError::Refused(
-                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                ));
+                return Err(ReadError::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
             }
             self.fill().await?;
         }
@@ -164,9 +157,7 @@ impl Connection {
                 return Ok(body.freeze());
             }
             if trailers > HEAD_LIMIT {
-                return Err(ReadError::Refused(
-                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                ));
+                return Err(ReadError::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
             }
         }
     }
@@ -230,9 +221,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Request<Bytes>, usize)>, StatusCod
     for header in &*head.headers {
         request = request.header(header.name, header.value);
     }
-    let request = request
-        .body(Bytes::new())
-        .map_err(|_| StatusCode::BAD_REQUEST)?;
+    let request = request.body(Bytes::new()).map_err(|_| StatusCode::BAD_REQUEST)?;
     Ok(Some((request, length)))
 }
 
@@ -268,11 +257,7 @@ fn body_length(headers: &HeaderMap) -> Result<Length, StatusCode> {
 /// Digits only: `str::parse` would take a sign as well.
 fn decimal(value: &HeaderValue) -> Option<usize> {
     let text = value.to_str().ok()?;
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn chunk_size(line: &[u8]) -> Option<usize> {
@@ -286,9 +271,7 @@ fn chunk_size(line: &[u8]) -> Option<usize> {
 }
 
 fn expects_continue(headers: &HeaderMap) -> bool {
-    headers
-        .get(EXPECT)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Whether the client wants the connection closed after this answer.
@@ -315,23 +298,12 @@ impl Answer {
         content_type: &'static str,
         body: impl Into<Bytes>,
     ) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: body.into(),
-        }
-        .header(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static(content_type),
-        )
+        Self { status, headers: HeaderMap::new(), body: body.into() }
+            .header(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-        }
+        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
@@ -394,11 +366,7 @@ impl Answer {
             Framing::Chunks => String::from("Transfer-Encoding: chunked\r\n"),
         };
         head.extend_from_slice(framing.as_bytes());
-        head.extend_from_slice(if close {
-            b"Connection: close\r\n\r\n"
-        } else {
-            b"\r\n"
-        });
+        head.extend_from_slice(if close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
         head
     }
 }

@@ -72,14 +72,7 @@ impl Provider {
     pub(crate) async fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
-        Ok(Self {
-            listener,
-            site: Site {
-                addr,
-                pace: Pace::USUAL,
-                tasks: Tasks::default(),
-            },
-        })
+        Ok(Self { listener, site: Site { addr, pace: Pace::USUAL, tasks: Tasks::default() } })
     }
 
     /// Where it listens.
@@ -139,9 +132,7 @@ async fn exchange(connection: &mut Connection, site: &Site) -> io::Result<Ending
         Ok(request) => draw::serve(connection, &request, site).await,
         Err(ReadError::Gone) => Ok(Ending::Close),
         Err(ReadError::Refused(status)) => {
-            connection
-                .send(&Answer::page(status).to_bytes(&Method::GET, true))
-                .await?;
+            connection.send(&Answer::page(status).to_bytes(&Method::GET, true)).await?;
             Ok(Ending::Close)
         }
     }

@@ -69,12 +69,7 @@ pub(crate) struct Row {
 }
 
 const fn row(scenario: Scenario, name: &'static str, does: &'static str) -> Row {
-    Row {
-        scenario,
-        name,
-        does,
-        marked: true,
-    }
+    Row { scenario, name, does, marked: true }
 }
 
 impl Row {
@@ -87,60 +82,22 @@ impl Row {
 
 /// Every scenario, in the order in which they are explained.
 pub(crate) const SCENARIOS: &[Row] = &[
-    row(
-        Scenario::Ok,
-        "ok",
-        "draws: a stream of events, or a task to poll",
-    )
-    .unmarked(),
+    row(Scenario::Ok, "ok", "draws: a stream of events, or a task to poll").unmarked(),
     row(Scenario::Fast, "fast", "draws, without its usual pauses").unmarked(),
-    row(
-        Scenario::Slow,
-        "slow",
-        "draws, but is silent for two seconds first",
-    )
-    .unmarked(),
-    row(
-        Scenario::RefusedKey,
-        "refused-key",
-        "401, JSON: invalid apikey",
-    ),
-    row(
-        Scenario::RefusedKey200,
-        "refused-key-200",
-        "200 with code -1: invalid apikey",
-    ),
-    row(
-        Scenario::OutOfCredit,
-        "out-of-credit",
-        "402, JSON: insufficient credits",
-    ),
-    row(
-        Scenario::OutOfCredit200,
-        "out-of-credit-200",
-        "200 with code -1: insufficient credits",
-    ),
+    row(Scenario::Slow, "slow", "draws, but is silent for two seconds first").unmarked(),
+    row(Scenario::RefusedKey, "refused-key", "401, JSON: invalid apikey"),
+    row(Scenario::RefusedKey200, "refused-key-200", "200 with code -1: invalid apikey"),
+    row(Scenario::OutOfCredit, "out-of-credit", "402, JSON: insufficient credits"),
+    row(Scenario::OutOfCredit200, "out-of-credit-200", "200 with code -1: insufficient credits"),
     row(
         Scenario::OutOfCredit400,
         "out-of-credit-400",
         "400 with status failed: apikey credits not enough",
     ),
     row(Scenario::RateLimit, "rate-limit", "429 with Retry-After: 7"),
-    row(
-        Scenario::RateLimit200,
-        "rate-limit-200",
-        "200 with code -1: rate limit",
-    ),
-    row(
-        Scenario::Invalid,
-        "invalid",
-        "400, JSON: Invalid input parameters",
-    ),
-    row(
-        Scenario::UnknownTask,
-        "unknown-task",
-        "404, JSON: task not exist",
-    ),
+    row(Scenario::RateLimit200, "rate-limit-200", "200 with code -1: rate limit"),
+    row(Scenario::Invalid, "invalid", "400, JSON: Invalid input parameters"),
+    row(Scenario::UnknownTask, "unknown-task", "404, JSON: task not exist"),
     row(
         Scenario::ModerationInput,
         "moderation-input",
@@ -151,96 +108,39 @@ pub(crate) const SCENARIOS: &[Row] = &[
         "moderation-output",
         "200, and the drawing fails at its end: output_moderation",
     ),
-    row(
-        Scenario::Failed,
-        "failed",
-        "200, and the drawing fails at its end: error",
-    ),
+    row(Scenario::Failed, "failed", "200, and the drawing fails at its end: error"),
     row(Scenario::Html502, "html-502", "502, nginx's HTML page"),
     row(Scenario::Html504, "html-504", "504, nginx's HTML page"),
-    row(
-        Scenario::Error500,
-        "error-500",
-        "500, HTML with a stack trace",
-    ),
-    row(
-        Scenario::Overloaded503,
-        "overloaded-503",
-        "503, JSON: overloaded",
-    ),
-    row(
-        Scenario::Gzip500,
-        "gzip-500",
-        "500, JSON compressed with gzip",
-    ),
+    row(Scenario::Error500, "error-500", "500, HTML with a stack trace"),
+    row(Scenario::Overloaded503, "overloaded-503", "503, JSON: overloaded"),
+    row(Scenario::Gzip500, "gzip-500", "500, JSON compressed with gzip"),
     row(Scenario::Empty500, "empty-500", "500 without a body").unmarked(),
-    row(
-        Scenario::WrongType,
-        "wrong-type",
-        "500, JSON that calls itself image/png",
-    ),
+    row(Scenario::WrongType, "wrong-type", "500, JSON that calls itself image/png"),
     row(
         Scenario::TruncatedJson,
         "truncated-json",
         "200, JSON that ends too early, its length right",
     ),
-    row(
-        Scenario::Garbage,
-        "garbage",
-        "500 and 1 MiB of random bytes",
-    ),
-    row(
-        Scenario::HalfBody,
-        "half-body",
-        "200, then closes halfway through the body",
-    ),
-    row(
-        Scenario::HalfStream,
-        "half-stream",
-        "200, then closes after two events of the stream",
-    )
-    .unmarked(),
-    row(
-        Scenario::Silence,
-        "silence",
-        "reads the request and never answers",
-    )
-    .unmarked(),
-    row(
-        Scenario::Stall,
-        "stall",
-        "200, half the body, then never a byte more",
-    ),
-    row(
-        Scenario::Reset,
-        "reset",
-        "resets the connection instead of answering",
-    )
-    .unmarked(),
+    row(Scenario::Garbage, "garbage", "500 and 1 MiB of random bytes"),
+    row(Scenario::HalfBody, "half-body", "200, then closes halfway through the body"),
+    row(Scenario::HalfStream, "half-stream", "200, then closes after two events of the stream")
+        .unmarked(),
+    row(Scenario::Silence, "silence", "reads the request and never answers").unmarked(),
+    row(Scenario::Stall, "stall", "200, half the body, then never a byte more"),
+    row(Scenario::Reset, "reset", "resets the connection instead of answering").unmarked(),
     row(
         Scenario::ResetMid,
         "reset-mid",
         "200, then resets the connection halfway through the body",
     ),
-    row(
-        Scenario::NoHttp,
-        "no-http",
-        "answers as an SSH server does, which is not HTTP",
-    ),
+    row(Scenario::NoHttp, "no-http", "answers as an SSH server does, which is not HTTP"),
     row(Scenario::Redirect, "redirect", "302 to its own address"),
-    row(
-        Scenario::Unasked101,
-        "unasked-101",
-        "101 to a request that asked for no upgrade",
-    ),
+    row(Scenario::Unasked101, "unasked-101", "101 to a request that asked for no upgrade"),
 ];
 
 impl Scenario {
     pub(crate) fn named(name: &str) -> Option<Self> {
-        SCENARIOS
-            .iter()
-            .find(|row| row.name == name)
-            .map(|row| row.scenario)
+        SCENARIOS.iter().find(|row| row.name == name).map(|row| row.scenario)
     }
 
     /// The scenario that a request asks for.

@@ -68,10 +68,7 @@ struct Client {
 
 impl Client {
     async fn connect(addr: SocketAddr) -> Self {
-        Self {
-            stream: TcpStream::connect(addr).await.unwrap(),
-            read: Vec::new(),
-        }
+        Self { stream: TcpStream::connect(addr).await.unwrap(), read: Vec::new() }
     }
 
     async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -82,11 +79,7 @@ impl Client {
     async fn until(&mut self, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let read = async {
             while !enough(&self.read) {
-                assert_ne!(
-                    self.stream.read_buf(&mut self.read).await.unwrap(),
-                    0,
-                    "closed"
-                );
+                assert_ne!(self.stream.read_buf(&mut self.read).await.unwrap(), 0, "closed");
             }
         };
         timeout(PATIENCE, read).await.expect("enough in time");
@@ -95,9 +88,7 @@ impl Client {
 
     async fn whole_answer(&mut self) -> Answer {
         Answer::read(
-            &self
-                .until(|read| Answer::read(read).is_some_and(|a| a.shape == Shape::Whole))
-                .await,
+            &self.until(|read| Answer::read(read).is_some_and(|a| a.shape == Shape::Whole)).await,
         )
         .unwrap()
     }
@@ -138,15 +129,9 @@ impl Answer {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut response = httparse::Response::new(&mut headers);
-        let length = response
-            .parse(bytes)
-            .ok()
-            .filter(httparse::Status::is_complete)?
-            .unwrap();
+        let length = response.parse(bytes).ok().filter(httparse::Status::is_complete)?.unwrap();
         let (head, rest) = bytes.split_at(length);
-        let head = String::from_utf8(head.to_vec())
-            .unwrap()
-            .to_ascii_lowercase();
+        let head = String::from_utf8(head.to_vec()).unwrap().to_ascii_lowercase();
         let status = response.code?;
         let announced = head
             .split("content-length: ")
@@ -161,21 +146,14 @@ impl Answer {
             None if head.contains("transfer-encoding: chunked") => unchunk(rest),
             None => (rest.to_vec(), Shape::Whole),
         };
-        Some(Self {
-            status,
-            head,
-            body,
-            shape,
-        })
+        Some(Self { status, head, body, shape })
     }
 
     /// The body as a reader sees it.
     fn text(&self) -> String {
         let mut text = Vec::new();
         if self.head.contains("content-encoding: gzip") {
-            flate2::read::GzDecoder::new(&*self.body)
-                .read_to_end(&mut text)
-                .unwrap();
+            flate2::read::GzDecoder::new(&*self.body).read_to_end(&mut text).unwrap();
         } else {
             text.clone_from(&self.body);
         }
@@ -236,22 +214,19 @@ fn looks(scenario: Scenario) -> Looks {
         Scenario::OutOfCredit200 => {
             Like(200, r#""code":-1,"data":null,"msg":"insufficient credits""#)
         }
-        Scenario::OutOfCredit400 => Like(
-            400,
-            r#""error":"apikey credits not enough","status":"failed""#,
-        ),
+        Scenario::OutOfCredit400 => {
+            Like(400, r#""error":"apikey credits not enough","status":"failed""#)
+        }
         Scenario::RateLimit => Like(429, "rate limit"),
         Scenario::RateLimit200 => Like(200, r#""code":-1,"data":null,"msg":"rate limit""#),
         Scenario::Invalid => Like(400, "Invalid input parameters"),
         Scenario::UnknownTask => Like(404, r#""code":-22,"data":null"#),
-        Scenario::ModerationInput => Like(
-            200,
-            r#""status":"failed","failure_reason":"input_moderation""#,
-        ),
-        Scenario::ModerationOutput => Like(
-            200,
-            r#""status":"failed","failure_reason":"output_moderation""#,
-        ),
+        Scenario::ModerationInput => {
+            Like(200, r#""status":"failed","failure_reason":"input_moderation""#)
+        }
+        Scenario::ModerationOutput => {
+            Like(200, r#""status":"failed","failure_reason":"output_moderation""#)
+        }
         Scenario::Failed => Like(200, r#""status":"failed","failure_reason":"error""#),
         Scenario::Html502 => Like(502, "<h1>502 Bad Gateway</h1>"),
         Scenario::Html504 => Like(504, "<h1>504 Gateway Timeout</h1>"),
@@ -278,21 +253,10 @@ fn looks(scenario: Scenario) -> Looks {
 async fn check(addr: SocketAddr, row: &Row, headers: &str, prompt: &str) {
     let name = row.name;
     let expected = looks(row.scenario);
-    let quiet = matches!(
-        expected,
-        Looks::Part(_, _, End::Open) | Looks::Bytes(_, End::Open)
-    );
+    let quiet = matches!(expected, Looks::Part(_, _, End::Open) | Looks::Bytes(_, End::Open));
     let mut client = Client::connect(addr).await;
-    client
-        .send(post(
-            DRAW,
-            &format!("Connection: close\r\n{headers}"),
-            &order(prompt),
-        ))
-        .await;
-    let (bytes, end) = client
-        .read_to_end(if quiet { QUIET } else { PATIENCE })
-        .await;
+    client.send(post(DRAW, &format!("Connection: close\r\n{headers}"), &order(prompt))).await;
+    let (bytes, end) = client.read_to_end(if quiet { QUIET } else { PATIENCE }).await;
     let answer = Answer::read(&bytes);
     match expected {
         Looks::Like(status, words) => {
@@ -306,11 +270,7 @@ async fn check(addr: SocketAddr, row: &Row, headers: &str, prompt: &str) {
         }
         Looks::Part(status, shape, expected) => {
             let answer = answer.unwrap();
-            assert_eq!(
-                (answer.status, answer.shape, end),
-                (status, shape, expected),
-                "{name}"
-            );
+            assert_eq!((answer.status, answer.shape, end), (status, shape, expected), "{name}");
             assert!(!answer.body.is_empty(), "{name}");
         }
         Looks::Bytes(words, expected) => {
@@ -322,10 +282,8 @@ async fn check(addr: SocketAddr, row: &Row, headers: &str, prompt: &str) {
             assert_eq!(end, expected, "{name}");
         }
     }
-    let text = Answer::read(&bytes).map_or_else(
-        || String::from_utf8_lossy(&bytes).into_owned(),
-        |a| a.text(),
-    );
+    let text = Answer::read(&bytes)
+        .map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |a| a.text());
     assert_eq!(text.contains(MARKER), row.marked, "{name}: {text}");
     assert_eq!(text.contains(HOST), row.marked, "{name}: {text}");
 }
@@ -345,13 +303,7 @@ async fn a_whole_answer_leaves_the_connection_open() {
     let mut client = Client::connect(addr).await;
     for row in SCENARIOS {
         if let Looks::Like(status, _) = looks(row.scenario) {
-            client
-                .send(post(
-                    DRAW,
-                    &format!("{HEADER}: {}\r\n", row.name),
-                    &order("a cat"),
-                ))
-                .await;
+            client.send(post(DRAW, &format!("{HEADER}: {}\r\n", row.name), &order("a cat"))).await;
             assert_eq!(client.whole_answer().await.status, status, "{}", row.name);
         }
     }
@@ -386,23 +338,13 @@ async fn what_only_the_head_says() {
 async fn compression_hides_the_marker_and_truncation_breaks_the_json() {
     let addr = start(QUICK).await;
     let mut client = Client::connect(addr).await;
-    client
-        .send(post(DRAW, "x-demo-scenario: gzip-500\r\n", ""))
-        .await;
+    client.send(post(DRAW, "x-demo-scenario: gzip-500\r\n", "")).await;
     let answer = client.whole_answer().await;
     assert!(!String::from_utf8_lossy(&answer.body).contains(MARKER));
-    client
-        .send(post(DRAW, "x-demo-scenario: truncated-json\r\n", ""))
-        .await;
+    client.send(post(DRAW, "x-demo-scenario: truncated-json\r\n", "")).await;
     let answer = client.whole_answer().await;
-    assert!(
-        serde_json::from_slice::<Value>(&answer.body)
-            .unwrap_err()
-            .is_eof()
-    );
-    client
-        .send(post(DRAW, "x-demo-scenario: half-stream\r\n", ""))
-        .await;
+    assert!(serde_json::from_slice::<Value>(&answer.body).unwrap_err().is_eof());
+    client.send(post(DRAW, "x-demo-scenario: half-stream\r\n", "")).await;
     let (bytes, _) = client.read_to_end(PATIENCE).await;
     assert_eq!(Answer::read(&bytes).unwrap().events().len(), 2);
 }
@@ -410,19 +352,8 @@ async fn compression_hides_the_marker_and_truncation_breaks_the_json() {
 #[test]
 fn the_table_names_each_scenario_once() {
     for (at, row) in SCENARIOS.iter().enumerate() {
-        assert_eq!(
-            Scenario::named(row.name),
-            Some(row.scenario),
-            "{}",
-            row.name
-        );
-        assert!(
-            SCENARIOS[..at]
-                .iter()
-                .all(|other| other.scenario != row.scenario),
-            "{}",
-            row.name
-        );
+        assert_eq!(Scenario::named(row.name), Some(row.scenario), "{}", row.name);
+        assert!(SCENARIOS[..at].iter().all(|other| other.scenario != row.scenario), "{}", row.name);
         assert!(!row.does.is_empty() && row.does.len() <= 72, "{}", row.name);
     }
     assert!(scenario::TRACE.contains(MARKER) && scenario::TRACE.contains(HOST));
@@ -432,21 +363,12 @@ fn the_table_names_each_scenario_once() {
 async fn the_header_wins_over_the_prompt_and_an_unknown_name_lists_them_all() {
     let addr = start(QUICK).await;
     let mut client = Client::connect(addr).await;
-    client
-        .send(post(
-            DRAW,
-            "x-demo-scenario: html-504\r\n",
-            &order("demo:html-502"),
-        ))
-        .await;
+    client.send(post(DRAW, "x-demo-scenario: html-504\r\n", &order("demo:html-502"))).await;
     assert_eq!(client.whole_answer().await.status, 504);
     let names: Vec<_> = SCENARIOS.iter().map(|row| row.name).collect();
-    for (headers, prompt) in [
-        ("x-demo-scenario: nope\r\n", "a cat"),
-        ("", "demo:nope"),
-        ("", "demo:"),
-        ("", "demo: ok"),
-    ] {
+    for (headers, prompt) in
+        [("x-demo-scenario: nope\r\n", "a cat"), ("", "demo:nope"), ("", "demo:"), ("", "demo: ok")]
+    {
         client.send(post(DRAW, headers, &order(prompt))).await;
         let answer = client.whole_answer().await;
         assert_eq!(answer.status, 400);
@@ -457,16 +379,11 @@ async fn the_header_wins_over_the_prompt_and_an_unknown_name_lists_them_all() {
 #[tokio::test]
 async fn a_stream_arrives_event_by_event() {
     // The second event is an hour away: what comes of the first has not waited for it.
-    let addr = start(Pace {
-        event: HOUR,
-        ..QUICK
-    })
-    .await;
+    let addr = start(Pace { event: HOUR, ..QUICK }).await;
     let mut client = Client::connect(addr).await;
     client.send(post(DRAW, "", &order("a cat"))).await;
-    let first = client
-        .until(|read| Answer::read(read).is_some_and(|answer| !answer.body.is_empty()))
-        .await;
+    let first =
+        client.until(|read| Answer::read(read).is_some_and(|answer| !answer.body.is_empty())).await;
     let answer = Answer::read(&first).unwrap();
     assert_eq!(answer.shape, Shape::NoLastChunk);
     assert_eq!(answer.events().len(), 1);
@@ -481,10 +398,7 @@ async fn a_stream_runs_from_progress_to_its_result() {
     let answer = client.whole_answer().await;
     assert!(answer.head.contains("content-type: text/event-stream\r\n"));
     let events = answer.events();
-    let progress: Vec<_> = events
-        .iter()
-        .map(|event| event["progress"].as_u64().unwrap())
-        .collect();
+    let progress: Vec<_> = events.iter().map(|event| event["progress"].as_u64().unwrap()).collect();
     assert_eq!(progress, [5, 35, 60, 85, 100]);
     assert!(events.iter().all(|event| event["id"] == events[0]["id"]));
     assert!(
@@ -505,54 +419,34 @@ async fn begin(client: &mut Client, prompt: &str, hook: &str) -> String {
     let body = json!({"model": "nanobanano-2", "prompt": prompt, "webHook": hook}).to_string();
     client.send(post(DRAW, "", &body)).await;
     let answer = client.whole_answer().await.json();
-    assert_eq!(
-        (&answer["code"], &answer["msg"]),
-        (&json!(0), &json!("success"))
-    );
+    assert_eq!((&answer["code"], &answer["msg"]), (&json!(0), &json!("success")));
     answer["data"]["id"].as_str().unwrap().to_owned()
 }
 
 async fn ask(client: &mut Client, headers: &str, id: &str) -> Value {
-    client
-        .send(post(RESULT, headers, &json!({"id": id}).to_string()))
-        .await;
+    client.send(post(RESULT, headers, &json!({"id": id}).to_string())).await;
     client.whole_answer().await.json()
 }
 
 #[tokio::test]
 async fn a_task_runs_and_then_has_a_result() {
-    let addr = start(Pace {
-        task: HOUR,
-        ..QUICK
-    })
-    .await;
+    let addr = start(Pace { task: HOUR, ..QUICK }).await;
     let mut client = Client::connect(addr).await;
     let id = begin(&mut client, "a cat", "-1").await;
     let answer = ask(&mut client, "", &id).await;
-    assert_eq!(
-        (&answer["data"]["status"], &answer["data"]["id"]),
-        (&json!("running"), &json!(id))
-    );
+    assert_eq!((&answer["data"]["status"], &answer["data"]["id"]), (&json!("running"), &json!(id)));
     // A failure that the task is heading for shows only at its end; a refused input at once.
     let id = begin(&mut client, "demo:failed", "-1").await;
     assert_eq!(ask(&mut client, "", &id).await["data"]["status"], "running");
     let id = begin(&mut client, "demo:moderation-input", "-1").await;
-    assert_eq!(
-        ask(&mut client, "", &id).await["data"]["failure_reason"],
-        "input_moderation"
-    );
+    assert_eq!(ask(&mut client, "", &id).await["data"]["failure_reason"], "input_moderation");
 
     let addr = start(QUICK).await;
     let mut client = Client::connect(addr).await;
     for (prompt, hook, status, reason) in [
         ("a cat", "-1", "succeeded", ""),
         ("a cat", "https://caller.invalid/hook", "succeeded", ""),
-        (
-            "demo:moderation-output",
-            "-1",
-            "failed",
-            "output_moderation",
-        ),
+        ("demo:moderation-output", "-1", "failed", "output_moderation"),
         ("demo:failed", "-1", "failed", "error"),
     ] {
         let id = begin(&mut client, prompt, hook).await;
@@ -566,10 +460,7 @@ async fn a_task_runs_and_then_has_a_result() {
             (&json!(status), &json!(reason)),
             "{prompt}"
         );
-        assert_eq!(
-            data["results"].as_array().unwrap().is_empty(),
-            status == "failed"
-        );
+        assert_eq!(data["results"].as_array().unwrap().is_empty(), status == "failed");
     }
 }
 
@@ -578,17 +469,9 @@ async fn a_task_that_is_not_there() {
     let addr = start(QUICK).await;
     let mut client = Client::connect(addr).await;
     let answer = ask(&mut client, "", "no-such-task").await;
-    assert_eq!(
-        (&answer["code"], &answer["data"]),
-        (&json!(-22), &Value::Null)
-    );
+    assert_eq!((&answer["code"], &answer["data"]), (&json!(-22), &Value::Null));
     // A result can be asked to be a failure without a task.
-    let answer = ask(
-        &mut client,
-        "x-demo-scenario: moderation-output\r\n",
-        "no-such-task",
-    )
-    .await;
+    let answer = ask(&mut client, "x-demo-scenario: moderation-output\r\n", "no-such-task").await;
     assert_eq!(answer["data"]["failure_reason"], "output_moderation");
 }
 
@@ -662,19 +545,12 @@ async fn anything_else_is_not_found() {
         "DELETE /v1/draw/result",
         "OPTIONS *",
     ] {
-        client
-            .send(format!("{line} HTTP/1.1\r\nHost: p\r\n\r\n"))
-            .await;
+        client.send(format!("{line} HTTP/1.1\r\nHost: p\r\n\r\n")).await;
         let answer = client.whole_answer().await;
         assert_eq!(answer.status, 404, "{line}");
-        assert!(
-            answer.text().contains("<hr><center>nginx</center>"),
-            "{line}"
-        );
+        assert!(answer.text().contains("<hr><center>nginx</center>"), "{line}");
     }
-    client
-        .send("HEAD / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n")
-        .await;
+    client.send("HEAD / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n").await;
     let (bytes, end) = client.read_to_end(PATIENCE).await;
     assert!(bytes.ends_with(b"\r\n\r\n") && end == End::Closed);
 }
@@ -718,17 +594,11 @@ async fn what_is_too_large_or_ambiguous_is_refused_and_closed() {
     for (request, status) in [
         (post("Content-Length: 4194305\r\n\r\n"), 413),
         (post("Transfer-Encoding: chunked\r\n\r\n400001\r\n"), 413),
-        (
-            post("Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
-            413,
-        ),
+        (post("Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"), 413),
         (post("Transfer-Encoding: chunked\r\n\r\n\r\n"), 400),
         (post("Transfer-Encoding: chunked\r\n\r\n1\r\nabc"), 400),
         (post("Transfer-Encoding: gzip\r\n\r\n"), 400),
-        (
-            post("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            400,
-        ),
+        (post("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), 400),
         (post("Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), 400),
         (post("Content-Length: +1\r\n\r\n"), 400),
         (post("Content-Length: \r\n\r\n"), 400),
@@ -740,11 +610,7 @@ async fn what_is_too_large_or_ambiguous_is_refused_and_closed() {
         client.send(&request).await;
         let (bytes, end) = client.read_to_end(PATIENCE).await;
         let answer = Answer::read(&bytes).unwrap();
-        assert_eq!(
-            (answer.status, end),
-            (status, End::Closed),
-            "{request:.100}"
-        );
+        assert_eq!((answer.status, end), (status, End::Closed), "{request:.100}");
     }
 }
 
@@ -757,9 +623,7 @@ async fn shutdown_ends_what_is_held_open() {
         let _ = stopped.await;
     }));
     let mut client = Client::connect(addr).await;
-    client
-        .send(post(DRAW, "x-demo-scenario: stall\r\n", ""))
-        .await;
+    client.send(post(DRAW, "x-demo-scenario: stall\r\n", "")).await;
     client.until(|read| Answer::read(read).is_some()).await;
     stop.send(()).unwrap();
     assert_eq!(client.read_to_end(PATIENCE).await.1, End::Closed);
@@ -769,12 +633,7 @@ async fn shutdown_ends_what_is_held_open() {
 
 #[tokio::test]
 async fn slow_waits_before_its_head_and_fast_never_waits() {
-    let addr = start(Pace {
-        event: HOUR,
-        task: HOUR,
-        slow: HOUR,
-    })
-    .await;
+    let addr = start(Pace { event: HOUR, task: HOUR, slow: HOUR }).await;
     let mut client = Client::connect(addr).await;
     client.send(post(DRAW, "", &order("demo:slow"))).await;
     assert_eq!(client.read_to_end(QUIET).await, (Vec::new(), End::Open));
@@ -783,8 +642,5 @@ async fn slow_waits_before_its_head_and_fast_never_waits() {
     client.send(post(DRAW, "", &order("demo:fast"))).await;
     assert_eq!(client.whole_answer().await.events().len(), 5);
     let id = begin(&mut client, "demo:fast", "-1").await;
-    assert_eq!(
-        ask(&mut client, "", &id).await["data"]["status"],
-        "succeeded"
-    );
+    assert_eq!(ask(&mut client, "", &id).await["data"]["status"], "succeeded");
 }

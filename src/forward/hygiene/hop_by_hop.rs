@@ -16,15 +16,10 @@ const ALWAYS: [HeaderName; 7] = [
 /// What frames or routes the message, what the gateway itself has put there, and credentials stay: a client
 /// could otherwise make the gateway forget them.
 fn may_be_nominated(name: &HeaderName) -> bool {
-    !matches!(
-        *name,
-        header::HOST | header::CONTENT_LENGTH | header::AUTHORIZATION | header::VIA
-    ) && !name.as_str().starts_with("x-forwarded-")
+    !matches!(*name, header::HOST | header::CONTENT_LENGTH | header::AUTHORIZATION | header::VIA)
+        && !name.as_str().starts_with("x-forwarded-")
         && !name.as_str().starts_with("x-tollgate-")
-        && !matches!(
-            name.as_str(),
-            "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key"
-        )
+        && !matches!(name.as_str(), "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key")
 }
 
 /// Removes the fields that concern this connection alone, and everything that any `Connection` line names.
@@ -79,8 +74,5 @@ pub(super) fn is_forbidden_trailer(name: &HeaderName) -> bool {
         )
         || name.as_str().starts_with("x-forwarded-")
         || name.as_str().starts_with("x-tollgate-")
-        || matches!(
-            name.as_str(),
-            "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key"
-        )
+        || matches!(name.as_str(), "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key")
 }

@@ -142,12 +142,7 @@ mod tests {
         let mut left: Vec<_> = parts
             .headers
             .iter()
-            .map(|(n, v)| {
-                (
-                    n.to_string(),
-                    String::from_utf8_lossy(v.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
             .filter(|(n, _)| n != "host" && n != "via")
             .collect();
         left.sort();
@@ -159,52 +154,18 @@ mod tests {
         let table: &[(&[(&str, &str)], &[(&str, &str)])] = &[
             (&[("connection", "close"), ("a", "1")], &[("a", "1")]),
             (
-                &[
-                    ("connection", "x-a, x-b"),
-                    ("x-a", "1"),
-                    ("x-b", "2"),
-                    ("x-c", "3"),
-                ],
+                &[("connection", "x-a, x-b"), ("x-a", "1"), ("x-b", "2"), ("x-c", "3")],
                 &[("x-c", "3")],
             ),
-            (
-                &[
-                    ("connection", "x-a"),
-                    ("connection", "X-B"),
-                    ("x-a", "1"),
-                    ("x-b", "2"),
-                ],
-                &[],
-            ),
-            (
-                &[
-                    ("keep-alive", "timeout=5"),
-                    ("proxy-connection", "keep-alive"),
-                ],
-                &[],
-            ),
-            (
-                &[
-                    ("proxy-authorization", "Basic eDp5"),
-                    ("proxy-authenticate", "Basic"),
-                ],
-                &[],
-            ),
+            (&[("connection", "x-a"), ("connection", "X-B"), ("x-a", "1"), ("x-b", "2")], &[]),
+            (&[("keep-alive", "timeout=5"), ("proxy-connection", "keep-alive")], &[]),
+            (&[("proxy-authorization", "Basic eDp5"), ("proxy-authenticate", "Basic")], &[]),
             (&[("te", "gzip, trailers;q=1")], &[]),
             (&[("te", "gzip"), ("te", "trailers")], &[("te", "trailers")]),
-            (
-                &[("connection", "te"), ("te", "trailers")],
-                &[("te", "trailers")],
-            ),
+            (&[("connection", "te"), ("te", "trailers")], &[("te", "trailers")]),
             (&[("transfer-encoding", "chunked")], &[]),
             (&[("expect", "100-continue")], &[]),
-            (
-                &[
-                    ("connection", "upgrade, http2-settings"),
-                    ("http2-settings", "AAM"),
-                ],
-                &[],
-            ),
+            (&[("connection", "upgrade, http2-settings"), ("http2-settings", "AAM")], &[]),
             // A nomination must not take away what frames, routes or authenticates.
             (
                 &[
@@ -244,21 +205,13 @@ mod tests {
             (Version::HTTP_11, &[("connection", "upgrade")], false),
             (
                 Version::HTTP_11,
-                &[
-                    ("connection", "upgrade"),
-                    ("upgrade", "a"),
-                    ("upgrade", "b"),
-                ],
+                &[("connection", "upgrade"), ("upgrade", "a"), ("upgrade", "b")],
                 false,
             ),
         ];
         for (version, fields, want) in table {
             let (facts, left) = clean(*version, fields, &endpoint());
-            assert_eq!(
-                facts.unwrap().upgrade.is_some(),
-                *want,
-                "{version:?} {fields:?}"
-            );
+            assert_eq!(facts.unwrap().upgrade.is_some(), *want, "{version:?} {fields:?}");
             assert!(left.is_empty());
         }
     }
@@ -306,10 +259,7 @@ mod tests {
         assert_eq!(left.len(), 2, "without one of ours, credentials pass");
         let bearer = endpoint().with_credential(Credential::bearer("ours").unwrap());
         let (_, left) = clean(Version::HTTP_11, sent, &bearer);
-        assert_eq!(
-            left,
-            [("authorization".to_owned(), "Bearer ours".to_owned())]
-        );
+        assert_eq!(left, [("authorization".to_owned(), "Bearer ours".to_owned())]);
     }
 
     #[test]

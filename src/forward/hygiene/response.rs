@@ -16,14 +16,8 @@ const IDENTIFYING: [HeaderName; 8] = [
 ];
 
 /// Prefixes of such fields: content delivery networks, proxies, and providers' own.
-const IDENTIFYING_PREFIXES: [&str; 6] = [
-    "cf-",
-    "x-envoy-",
-    "x-amz-cf-",
-    "x-amzn-",
-    "x-served-by",
-    "openai-",
-];
+const IDENTIFYING_PREFIXES: [&str; 6] =
+    ["cf-", "x-envoy-", "x-amz-cf-", "x-amzn-", "x-served-by", "openai-"];
 
 /// Makes a provider's answer one of ours: hop-by-hop fields out, and what identifies the provider.
 ///
@@ -35,9 +29,7 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority
         headers.remove(name);
     }
     let prefixed = |name: &&HeaderName| {
-        IDENTIFYING_PREFIXES
-            .iter()
-            .any(|prefix| name.as_str().starts_with(prefix))
+        IDENTIFYING_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
     };
     if headers.keys().any(|name| prefixed(&name)) {
         let found: Vec<_> = headers.keys().filter(prefixed).cloned().collect();
@@ -45,20 +37,15 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority
             headers.remove(name);
         }
     }
-    let Some(relative) = headers
-        .get(header::LOCATION)
-        .and_then(|location| without_authority(location, provider))
+    let Some(relative) =
+        headers.get(header::LOCATION).and_then(|location| without_authority(location, provider))
     else {
         return false;
     };
     headers.insert(header::LOCATION, relative);
     let redirect = parts.status.is_redirection();
     if redirect {
-        for name in [
-            header::CONTENT_LENGTH,
-            header::CONTENT_TYPE,
-            header::CONTENT_ENCODING,
-        ] {
+        for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
             headers.remove(name);
         }
     }
@@ -85,17 +72,11 @@ pub(in crate::forward) fn check_framing(headers: &HeaderMap) -> Result<(), Upstr
     let Some(coding) = codings.next() else {
         return Ok(());
     };
-    let chunked = coding
-        .as_bytes()
-        .trim_ascii()
-        .eq_ignore_ascii_case(b"chunked");
+    let chunked = coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     if chunked && codings.next().is_none() && !headers.contains_key(header::CONTENT_LENGTH) {
         return Ok(());
     }
-    Err(UpstreamFault::new(
-        UpstreamKind::Unexpected,
-        Cause::Malformed,
-    ))
+    Err(UpstreamFault::new(UpstreamKind::Unexpected, Cause::Malformed))
 }
 
 /// Whether a `101` switches to the protocol that was asked for.
@@ -106,27 +87,22 @@ pub(in crate::forward) fn is_upgrade_to(headers: &HeaderMap, asked: &HeaderValue
     };
     // A client may offer several; the provider takes one of them.
     has_token(headers, &header::CONNECTION, "upgrade")
-        && asked.as_bytes().split(|b| *b == b',').any(|offered| {
-            offered
-                .trim_ascii()
-                .eq_ignore_ascii_case(got.as_bytes().trim_ascii())
-        })
+        && asked
+            .as_bytes()
+            .split(|b| *b == b',')
+            .any(|offered| offered.trim_ascii().eq_ignore_ascii_case(got.as_bytes().trim_ascii()))
 }
 
 /// How long the provider keeps an idle connection, if it says so: `Keep-Alive: timeout=5`.
 pub(in crate::forward) fn keep_alive_hint(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("keep-alive")?.to_str().ok()?;
-    let timeout = value
-        .split(',')
-        .find_map(|p| p.trim().strip_prefix("timeout="))?;
+    let timeout = value.split(',').find_map(|p| p.trim().strip_prefix("timeout="))?;
     timeout.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Drops trailer fields of an answer that have no business there, or identify the provider.
 pub(in crate::forward) fn keep_response_trailers(trailers: HeaderMap) -> HeaderMap {
-    keep_trailers(trailers, |name| {
-        is_forbidden_trailer(name) || IDENTIFYING.contains(name)
-    })
+    keep_trailers(trailers, |name| is_forbidden_trailer(name) || IDENTIFYING.contains(name))
 }
 
 pub(super) fn keep_trailers(
@@ -161,38 +137,15 @@ mod tests {
     #[test]
     fn what_identifies_the_provider_stays_here() {
         let table: &[(&[(&'static str, &'static str)], &[(&str, &str)])] = &[
+            (&[("server", "acme"), ("x-powered-by", "php"), ("etag", "1")], &[("etag", "1")]),
             (
-                &[("server", "acme"), ("x-powered-by", "php"), ("etag", "1")],
-                &[("etag", "1")],
-            ),
-            (
-                &[
-                    ("cf-ray", "1"),
-                    ("x-envoy-upstream-service-time", "1"),
-                    ("age", "1"),
-                ],
+                &[("cf-ray", "1"), ("x-envoy-upstream-service-time", "1"), ("age", "1")],
                 &[("age", "1")],
             ),
-            (
-                &[
-                    ("connection", "x-a"),
-                    ("x-a", "1"),
-                    ("keep-alive", "timeout=5"),
-                ],
-                &[],
-            ),
-            (
-                &[("location", "https://provider.test/a?b")],
-                &[("location", "/a?b")],
-            ),
-            (
-                &[("location", "http://PROVIDER.test:9/a")],
-                &[("location", "/a")],
-            ),
-            (
-                &[("location", "https://cdn.test/a")],
-                &[("location", "https://cdn.test/a")],
-            ),
+            (&[("connection", "x-a"), ("x-a", "1"), ("keep-alive", "timeout=5")], &[]),
+            (&[("location", "https://provider.test/a?b")], &[("location", "/a?b")]),
+            (&[("location", "http://PROVIDER.test:9/a")], &[("location", "/a")]),
+            (&[("location", "https://cdn.test/a")], &[("location", "https://cdn.test/a")]),
             (&[("location", "/a")], &[("location", "/a")]),
             (&[("trailer", "x-sum")], &[("trailer", "x-sum")]),
         ];
@@ -201,21 +154,15 @@ mod tests {
             parts.headers = headers(sent);
             let shown = !clean_response(&mut parts, &Authority::from_static("provider.test"));
             assert!(shown, "only a redirect has a body that is not shown");
-            let left: Vec<_> = parts
-                .headers
-                .iter()
-                .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
-                .collect();
+            let left: Vec<_> =
+                parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
             assert_eq!(left, *want, "{sent:?}");
         }
     }
 
     #[test]
     fn a_redirect_of_the_provider_to_itself_has_no_body() {
-        let table = [
-            (302, "http://provider.test/a", true),
-            (302, "http://cdn.test/a", false),
-        ];
+        let table = [(302, "http://provider.test/a", true), (302, "http://cdn.test/a", false)];
         for (status, location, want) in table {
             let response = Response::builder()
                 .status(status)
@@ -236,18 +183,9 @@ mod tests {
             (&[("transfer-encoding", "chunked")], true),
             (&[("transfer-encoding", "Chunked")], true),
             (&[("transfer-encoding", "gzip, chunked")], false),
-            (
-                &[
-                    ("transfer-encoding", "chunked"),
-                    ("transfer-encoding", "chunked"),
-                ],
-                false,
-            ),
+            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], false),
             (&[("transfer-encoding", "identity")], false),
-            (
-                &[("transfer-encoding", "chunked"), ("content-length", "1")],
-                false,
-            ),
+            (&[("transfer-encoding", "chunked"), ("content-length", "1")], false),
         ];
         for (fields, good) in table {
             assert_eq!(check_framing(&headers(fields)).is_ok(), *good, "{fields:?}");
@@ -257,17 +195,9 @@ mod tests {
     #[test]
     fn only_the_protocol_that_was_asked_for() {
         let table: &[(&[(&'static str, &'static str)], &'static str, bool)] = &[
-            (
-                &[("connection", "Upgrade"), ("upgrade", "WebSocket")],
-                "websocket",
-                true,
-            ),
+            (&[("connection", "Upgrade"), ("upgrade", "WebSocket")], "websocket", true),
             (&[("connection", "upgrade"), ("upgrade", "b")], "a, b", true),
-            (
-                &[("connection", "upgrade"), ("upgrade", "h2c")],
-                "websocket",
-                false,
-            ),
+            (&[("connection", "upgrade"), ("upgrade", "h2c")], "websocket", false),
             (&[("upgrade", "websocket")], "websocket", false),
             (&[("connection", "upgrade")], "websocket", false),
         ];
@@ -293,17 +223,10 @@ mod tests {
 
     #[test]
     fn trailers_cannot_smuggle() {
-        let sent = headers(&[
-            ("x-sum", "1"),
-            ("content-length", "5"),
-            ("x-sum", "2"),
-            ("host", "h"),
-        ]);
+        let sent =
+            headers(&[("x-sum", "1"), ("content-length", "5"), ("x-sum", "2"), ("host", "h")]);
         let kept = keep_response_trailers(sent);
-        let kept: Vec<_> = kept
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
-            .collect();
+        let kept: Vec<_> = kept.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
         assert_eq!(kept, [("x-sum", "1"), ("x-sum", "2")]);
     }
 }

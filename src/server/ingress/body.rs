@@ -23,11 +23,7 @@ pub(crate) struct ClientBody {
 impl ClientBody {
     /// `patience` is how long nothing may come.
     pub(crate) fn new(inner: Incoming, patience: Duration) -> Self {
-        Self {
-            inner,
-            patience,
-            timer: None,
-        }
+        Self { inner, patience, timer: None }
     }
 }
 
@@ -48,13 +44,8 @@ impl Body for ClientBody {
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| fault_of(&error))))
             }
             Poll::Pending => {
-                let timer = this
-                    .timer
-                    .get_or_insert_with(|| Box::pin(sleep(this.patience)));
-                timer
-                    .as_mut()
-                    .poll(cx)
-                    .map(|()| Some(Err(Fault::BodyTimeout)))
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.patience)));
+                timer.as_mut().poll(cx).map(|()| Some(Err(Fault::BodyTimeout)))
             }
         }
     }

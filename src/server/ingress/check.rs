@@ -4,11 +4,7 @@ use http::{HeaderMap, Method, header, request::Parts};
 /// Checks the head of an HTTP/2 request as the scanner checks one of HTTP/1 (RFC 9113, section 8.3.1).
 pub(super) fn check_http2(parts: &Parts, limits: &scan::Limits) -> Result<(), Fault> {
     // 32 bytes a field, as SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113, section 6.5.2).
-    let size: usize = parts
-        .headers
-        .iter()
-        .map(|(n, v)| n.as_str().len() + v.len() + 32)
-        .sum();
+    let size: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 32).sum();
     if size > limits.head_bytes || parts.headers.len() > limits.fields {
         return Err(Fault::HeaderTooLarge);
     }
@@ -16,10 +12,7 @@ pub(super) fn check_http2(parts: &Parts, limits: &scan::Limits) -> Result<(), Fa
         // Refused by every route.
         return Ok(());
     }
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("", |target| target.as_str());
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > limits.target_bytes {
         return Err(Fault::UriTooLong);
     }
@@ -33,13 +26,8 @@ pub(super) fn check_http2(parts: &Parts, limits: &scan::Limits) -> Result<(), Fa
 /// `:authority` or one `Host`, valid, and the same if there are both.
 fn check_authority(parts: &Parts) -> Result<(), Fault> {
     let host = one_host(&parts.headers)?;
-    let authority = parts
-        .uri
-        .authority()
-        .map(|authority| authority.as_str().as_bytes());
-    let named = authority
-        .or(host)
-        .ok_or(Fault::bad_request("the request has no authority"))?;
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let named = authority.or(host).ok_or(Fault::bad_request("the request has no authority"))?;
     if !scan::is_authority(named) {
         return Err(Fault::bad_request("the authority is not a host and a port"));
     }
@@ -70,11 +58,7 @@ mod tests {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let limits = scan::Limits {
-            target_bytes: 30,
-            fields: 3,
-            ..scan::Limits::default()
-        };
+        let limits = scan::Limits { target_bytes: 30, fields: 3, ..scan::Limits::default() };
         check_http2(&request.body(()).unwrap().into_parts().0, &limits)
     }
 
@@ -87,36 +71,12 @@ mod tests {
             ("http://a:1/", &[("host", "A:1")], Ok(())),
             ("/x", &[("host", "a")], Ok(())),
             ("/x", &[], bad("the request has no authority")),
-            (
-                "http://a/",
-                &[("host", "b")],
-                bad("Host differs from the authority"),
-            ),
-            (
-                "http://a/",
-                &[("host", "a"), ("host", "a")],
-                bad("there is more than one Host"),
-            ),
-            (
-                "http://u@a/",
-                &[],
-                bad("the authority is not a host and a port"),
-            ),
-            (
-                "http://a/../b",
-                &[],
-                bad("the request target has a dot segment"),
-            ),
-            (
-                "http://a/%2e%2E/b",
-                &[],
-                bad("the request target has a dot segment"),
-            ),
-            (
-                "http://a/0123456789012345678901234567890",
-                &[],
-                Err(Fault::UriTooLong),
-            ),
+            ("http://a/", &[("host", "b")], bad("Host differs from the authority")),
+            ("http://a/", &[("host", "a"), ("host", "a")], bad("there is more than one Host")),
+            ("http://u@a/", &[], bad("the authority is not a host and a port")),
+            ("http://a/../b", &[], bad("the request target has a dot segment")),
+            ("http://a/%2e%2E/b", &[], bad("the request target has a dot segment")),
+            ("http://a/0123456789012345678901234567890", &[], Err(Fault::UriTooLong)),
             ("http://a/", &[("x", &long)], Err(Fault::HeaderTooLarge)),
             (
                 "http://a/",

@@ -33,10 +33,9 @@ impl Peer {
     /// `X-Real-IP` is removed; to what a trusted one has written the peer itself is added.
     pub(super) fn forward(&self, parts: &mut Parts) {
         let host = match parts.version {
-            Version::HTTP_2 => parts
-                .uri
-                .authority()
-                .and_then(|a| HeaderValue::from_str(a.as_str()).ok()),
+            Version::HTTP_2 => {
+                parts.uri.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok())
+            }
             _ => None,
         };
         let host = host.or_else(|| parts.headers.get(header::HOST).cloned());
@@ -149,10 +148,7 @@ mod tests {
         let table: &[(&[(&str, &str)], String)] = &[
             (&[], plain("10.1.2.3")),
             (
-                &[
-                    ("x-forwarded-for", "1.1.1.1"),
-                    ("x-forwarded-for", "2.2.2.2"),
-                ],
+                &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2")],
                 plain("1.1.1.1, 2.2.2.2, 10.1.2.3"),
             ),
             (
@@ -177,11 +173,7 @@ mod tests {
 
     #[test]
     fn names_that_could_be_taken_for_ours() {
-        let fields = [
-            ("x_forwarded_for", "6.6.6.6"),
-            ("X-Tollgate_Account", "root"),
-            ("a_b", "1"),
-        ];
+        let fields = [("x_forwarded_for", "6.6.6.6"), ("X-Tollgate_Account", "root"), ("a_b", "1")];
         let got = forward(&fields).remove(0);
         for left in [got.0, got.1] {
             assert!(left.contains("a_b: 1") && !left.contains("6.6.6.6") && !left.contains("root"));

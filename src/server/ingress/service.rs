@@ -31,10 +31,7 @@ impl<S> Ingress<S> {
             check_http2(&parts, &self.limits)?;
         }
         self.peer.forward(&mut parts);
-        Ok(Request::from_parts(
-            parts,
-            ClientBody::new(body, self.body_timeout),
-        ))
+        Ok(Request::from_parts(parts, ClientBody::new(body, self.body_timeout)))
     }
 }
 
@@ -52,9 +49,7 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         match self.admit(request) {
-            Ok(request) => Admission::Admitted {
-                inner: self.inner.call(request),
-            },
+            Ok(request) => Admission::Admitted { inner: self.inner.call(request) },
             Err(fault) => Admission::refused(fault),
         }
     }

@@ -95,11 +95,7 @@ impl Chunked {
             }
             At::SizeLf if byte == b'\n' => {
                 self.line = 0;
-                Ok(if self.left == 0 {
-                    At::Trailer
-                } else {
-                    At::Data
-                })
+                Ok(if self.left == 0 { At::Trailer } else { At::Data })
             }
             At::DataCr if byte == b'\r' => Ok(At::DataLf),
             At::DataLf if byte == b'\n' => Ok(At::Start),
@@ -119,9 +115,7 @@ impl Chunked {
     fn size_line(&mut self, byte: u8) -> Result<At, Fault> {
         self.line += 1;
         if self.line > MAX_LINE {
-            return Err(Fault::bad_request(
-                "the line with a chunk's size is too long",
-            ));
+            return Err(Fault::bad_request("the line with a chunk's size is too long"));
         }
         match (self.at, byte) {
             (At::Start | At::Size, _) if byte.is_ascii_hexdigit() => {

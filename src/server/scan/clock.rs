@@ -23,12 +23,7 @@ pub(super) struct Clock {
 impl Clock {
     /// A fresh connection: its first head is due.
     pub(super) fn new(limits: &Limits) -> Self {
-        Self {
-            head: Some(Instant::now() + limits.header_timeout),
-            reads: 0,
-            seen: 0,
-            timer: None,
-        }
+        Self { head: Some(Instant::now() + limits.header_timeout), reads: 0, seen: 0, timer: None }
     }
 
     /// Bytes were read.
@@ -38,8 +33,7 @@ impl Clock {
 
     /// A head has begun, or goes on.
     pub(super) fn head_begun(&mut self, limits: &Limits) {
-        self.head
-            .get_or_insert_with(|| Instant::now() + limits.header_timeout);
+        self.head.get_or_insert_with(|| Instant::now() + limits.header_timeout);
     }
 
     /// No head has begun.
@@ -67,9 +61,7 @@ impl Clock {
             }
             None => {
                 self.seen = happened;
-                let first = self
-                    .head
-                    .unwrap_or_else(|| Instant::now() + limits.idle_timeout);
+                let first = self.head.unwrap_or_else(|| Instant::now() + limits.idle_timeout);
                 self.timer.insert(Box::pin(sleep_until(first)))
             }
         };

@@ -52,10 +52,7 @@ pub(super) fn find(bytes: &[u8], searched: usize, limits: &Limits) -> Result<Fou
         [b'\n', ..] => return bad(bare_lf(), 1),
         // Without this, a TLS handshake on a plain port would be waited for until the deadline.
         [first, ..] if !is_tchar(*first) => {
-            return bad(
-                Fault::bad_request("the request does not begin with a method"),
-                1,
-            );
+            return bad(Fault::bad_request("the request does not begin with a method"), 1);
         }
         _ => {}
     }
@@ -197,9 +194,7 @@ impl<'h> Fields<'h> {
         }
         if self.chunked && self.length.is_some() {
             // RFC 9112, section 6.3: "ought to be handled as an error".
-            return Err(Fault::bad_request(
-                "Content-Length together with Transfer-Encoding",
-            ));
+            return Err(Fault::bad_request("Content-Length together with Transfer-Encoding"));
         }
         let empty = !self.chunked && self.length.unwrap_or(0) == 0;
         if method == "CONNECT" {
@@ -215,11 +210,7 @@ impl<'h> Fields<'h> {
         if self.upgrade && empty && version == 1 && connection_lists_upgrade(all) {
             return Ok(Framing::Raw);
         }
-        Ok(if self.chunked {
-            Framing::Chunked
-        } else {
-            Framing::Length(self.length.unwrap_or(0))
-        })
+        Ok(if self.chunked { Framing::Chunked } else { Framing::Length(self.length.unwrap_or(0)) })
     }
 }
 
@@ -238,9 +229,7 @@ fn content_length(value: &[u8]) -> Result<u64, Fault> {
     }
     value
         .iter()
-        .try_fold(0u64, |sum, digit| {
-            sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-        })
+        .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
         .filter(|length| *length < 1 << 63)
         .ok_or_else(|| Fault::bad_request("Content-Length is out of range"))
 }
@@ -270,25 +259,15 @@ fn bare_cr() -> Fault {
 
 /// Of a head that exceeds the limit: is it the target's fault?
 fn too_large(window: &[u8], limits: &Limits) -> Fault {
-    let line = window
-        .split(|byte| *byte == b'\r')
-        .next()
-        .unwrap_or_default();
+    let line = window.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    if target.len() > limits.target_bytes {
-        Fault::UriTooLong
-    } else {
-        Fault::HeaderTooLarge
-    }
+    if target.len() > limits.target_bytes { Fault::UriTooLong } else { Fault::HeaderTooLarge }
 }
 
 /// What httparse did not like.
 fn explain(head: &[u8], request: &Request<'_, '_>, error: httparse::Error) -> Fault {
     let mut lines = head.split(|byte| *byte == b'\n');
-    if lines
-        .clone()
-        .any(|line| line.strip_suffix(b"\r").unwrap_or(line).contains(&b'\r'))
-    {
+    if lines.clone().any(|line| line.strip_suffix(b"\r").unwrap_or(line).contains(&b'\r')) {
         return bare_cr();
     }
     Fault::bad_request(match error {

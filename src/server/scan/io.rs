@@ -119,14 +119,12 @@ impl<T> ScanIo<T> {
         let (method, version) = head::request_line(&self.held[..seen]);
         // The method decides whether the answer may have a body. A CONNECT would be an upgrade to hyper.
         let method = method.filter(|method| *method != "CONNECT" && method.len() <= 32);
-        self.out
-            .extend_from_slice(method.unwrap_or("GET").as_bytes());
+        self.out.extend_from_slice(method.unwrap_or("GET").as_bytes());
         self.out.extend_from_slice(match version {
             Some(0) => b" / HTTP/1.0\r\n",
             _ => b" / HTTP/1.1\r\n",
         });
-        self.out
-            .extend_from_slice(b"host: invalid\r\nconnection: close\r\n\r\n");
+        self.out.extend_from_slice(b"host: invalid\r\nconnection: close\r\n\r\n");
         self.held.clear();
         self.state.refuse_from(self.scanner.heads(), fault);
         self.end = End::Refused;

@@ -15,14 +15,10 @@ pub(crate) fn check(method: &str, target: &[u8], host: Option<&[u8]>) -> Result<
         return path(target);
     }
     if let Some(rest) = strip(target, b"http://").or_else(|| strip(target, b"https://")) {
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
         let (authority, rest) = rest.split_at(end.unwrap_or(rest.len()));
         if !is_authority(authority) {
-            return Err(Fault::bad_request(
-                "the target's authority is not a host and a port",
-            ));
+            return Err(Fault::bad_request("the target's authority is not a host and a port"));
         }
         path(rest)?;
         // Section 3.2.2: the target wins over Host. Whoever looked at Host before us did not know.
@@ -47,10 +43,7 @@ pub(crate) fn is_authority(value: &[u8]) -> bool {
     let port_fits = |port: &[u8]| {
         (1..=5).contains(&port.len())
             && port.iter().all(u8::is_ascii_digit)
-            && port
-                .iter()
-                .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
-                <= 65_535
+            && port.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')) <= 65_535
     };
     if !port.is_none_or(port_fits) {
         return false;
@@ -95,10 +88,7 @@ fn same_host(authority: &[u8], host: Option<&[u8]>) -> Result<(), Fault> {
 fn path(bytes: &[u8]) -> Result<(), Fault> {
     let allows = |bit| move |byte: &u8| CHARS[usize::from(*byte)] & bit != 0;
     // A question mark is none of a path's characters, so this is the path.
-    let end = bytes
-        .iter()
-        .position(|byte| !allows(PATH)(byte))
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| !allows(PATH)(byte)).unwrap_or(bytes.len());
     let (path, query) = bytes.split_at(end);
     if !matches!(query, [] | [b'?', ..]) || !query.iter().all(allows(QUERY)) {
         return Err(Fault::bad_request(if memchr(b'#', bytes).is_some() {

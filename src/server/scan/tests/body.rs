@@ -7,9 +7,7 @@ use super::{
 fn follow(bytes: &[u8]) -> Result<(usize, bool), (usize, String)> {
     let limits = Limits::default();
     let mut whole = Chunked::default();
-    let result = whole
-        .follow(bytes, &limits)
-        .map(|len| (len, whole.is_done()));
+    let result = whole.follow(bytes, &limits).map(|len| (len, whole.is_done()));
     let result = result.map_err(|(len, fault)| (len, detail(&fault)));
 
     // The same, byte by byte.
@@ -65,10 +63,7 @@ fn framing() {
         ("5\r\nhello\n", Err((8, LONGER))),
         ("5\r\nhello\rx", Err((9, LONGER))),
         // Extensions.
-        (
-            "5;a\r\nhello\r\n0;b=c;d=\"e ;\\\" f\"\r\n\r\n",
-            Ok((33, true)),
-        ),
+        ("5;a\r\nhello\r\n0;b=c;d=\"e ;\\\" f\"\r\n\r\n", Ok((33, true))),
         ("5 ;\ta = b\r\nhello", Ok((16, false))),
         ("5;a\nGET", Err((3, LF))),
         ("5;a\rx", Err((4, CR))),
@@ -104,12 +99,6 @@ fn limits() {
     assert_eq!(refused(&zeros), "the line with a chunk's size is too long");
     let extensions = format!("1;{}\r\nx\r\n", "a".repeat(200)).repeat(30);
     assert_eq!(refused(&extensions), "chunk extensions are too long");
-    assert_eq!(
-        refused(&format!("0\r\n{}", "a: b\r\n".repeat(65))),
-        "HeaderTooLarge"
-    );
-    assert_eq!(
-        refused(&format!("0\r\na: {}", "b".repeat(9000))),
-        "HeaderTooLarge"
-    );
+    assert_eq!(refused(&format!("0\r\n{}", "a: b\r\n".repeat(65))), "HeaderTooLarge");
+    assert_eq!(refused(&format!("0\r\na: {}", "b".repeat(9000))), "HeaderTooLarge");
 }

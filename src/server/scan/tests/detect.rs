@@ -25,16 +25,8 @@ async fn detected(pieces: &[&str], close: bool) -> Option<(Protocol, Bytes)> {
 #[tokio::test(start_paused = true)]
 async fn protocols() {
     for (pieces, close, expected) in [
-        (
-            &["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0"][..],
-            false,
-            Some(Protocol::Http2),
-        ),
-        (
-            &["PR", "I * HTTP/2.0\r\n\r\nSM\r\n", "\r\n"],
-            false,
-            Some(Protocol::Http2),
-        ),
+        (&["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0"][..], false, Some(Protocol::Http2)),
+        (&["PR", "I * HTTP/2.0\r\n\r\nSM\r\n", "\r\n"], false, Some(Protocol::Http2)),
         (&["G"], false, Some(Protocol::Http1)),
         (&["P", "O"], false, Some(Protocol::Http1)),
         (&["PRI * HTTP/2.0\r\n\r\nXX"], false, Some(Protocol::Http1)),
@@ -49,15 +41,8 @@ async fn protocols() {
         let got = detected(pieces, close).await;
         let waits = !close && matches!(pieces, [] | ["PRI"]);
         assert_eq!(started.elapsed() >= WAIT, waits, "{pieces:?}");
-        assert!(
-            started.elapsed() <= WAIT + Duration::from_millis(1),
-            "{pieces:?}"
-        );
-        assert_eq!(
-            got.as_ref().map(|(protocol, _)| *protocol),
-            expected,
-            "{pieces:?}"
-        );
+        assert!(started.elapsed() <= WAIT + Duration::from_millis(1), "{pieces:?}");
+        assert_eq!(got.as_ref().map(|(protocol, _)| *protocol), expected, "{pieces:?}");
         if let Some((_, bytes)) = got {
             assert_eq!(bytes, pieces.concat(), "{pieces:?}");
         }

@@ -12,12 +12,7 @@ use proptest::prelude::*;
 fn judge(head: &[u8]) -> Result<Framing, String> {
     let slowly = judge_slowly(head);
     if let Some((_, verdict)) = check_at_once(head, &Limits::default()) {
-        assert_eq!(
-            verdict.map_err(|fault| detail(&fault)),
-            slowly,
-            "{}",
-            head.escape_ascii()
-        );
+        assert_eq!(verdict.map_err(|fault| detail(&fault)), slowly, "{}", head.escape_ascii());
     }
     slowly
 }
@@ -59,10 +54,7 @@ fn length_of_the_body() {
         ("Content-Length:5\r\n", Ok(Framing::Length(5))),
         ("Content-Length: \t5 \t\r\n", Ok(Framing::Length(5))),
         ("Content-Length: 0005\r\n", Ok(Framing::Length(5))),
-        (
-            "Content-Length: 9223372036854775807\r\n",
-            Ok(Framing::Length(u64::MAX >> 1)),
-        ),
+        ("Content-Length: 9223372036854775807\r\n", Ok(Framing::Length(u64::MAX >> 1))),
         ("Content-Length: 9223372036854775808\r\n", Err(RANGE)),
         ("Content-Length: 18446744073709551621\r\n", Err(RANGE)),
         ("Content-Length: 99999999999999999999999\r\n", Err(RANGE)),
@@ -74,14 +66,8 @@ fn length_of_the_body() {
         ("Content-Length: 5 5\r\n", Err(NOT_A_NUMBER)),
         ("Content-Length: 5;\r\n", Err(NOT_A_NUMBER)),
         ("Content-Length: \u{661}\r\n", Err(NOT_A_NUMBER)),
-        (
-            "Content-Length: 5\r\nContent-Length: 5\r\n",
-            Err("more than one Content-Length"),
-        ),
-        (
-            "Content-Length: 5\r\nContent-Length: 6\r\n",
-            Err("more than one Content-Length"),
-        ),
+        ("Content-Length: 5\r\nContent-Length: 5\r\n", Err("more than one Content-Length")),
+        ("Content-Length: 5\r\nContent-Length: 6\r\n", Err("more than one Content-Length")),
         ("Content-Length : 5\r\n", Err(NAME)),
         ("Content-Length\t: 5\r\n", Err(NAME)),
         ("Content-Length\r\n", Err(NAME)),
@@ -121,23 +107,11 @@ fn length_of_the_body() {
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n",
             Err("more than one Transfer-Encoding"),
         ),
-        (
-            "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n",
-            Err(NOT_CHUNKED),
-        ),
+        ("Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n", Err(NOT_CHUNKED)),
         // CL.TE and TE.CL.
-        (
-            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-            Err(BOTH),
-        ),
-        (
-            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
-            Err(BOTH),
-        ),
-        (
-            "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
-            Err(BOTH),
-        ),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Err(BOTH)),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Err(BOTH)),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", Err(BOTH)),
     ] {
         assert_eq!(post(lines), expected.map_err(str::to_owned), "{lines:?}");
     }
@@ -156,60 +130,30 @@ fn request_lines_and_hosts() {
         ("X-tra!#$ / HTTP/1.1\r\nHost: x\r\n\r\n", EMPTY),
         ("GET / HTTP/1.1\r\n\r\n", Err("no Host")),
         ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Err(HOST)),
-        (
-            "GET / HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n",
-            Err("more than one Host"),
-        ),
-        (
-            "GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
-            Err("more than one Host"),
-        ),
+        ("GET / HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n", Err("more than one Host")),
+        ("GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", Err("more than one Host")),
         ("GET / HTTP/1.1\r\nHost: x, y\r\n\r\n", Err(HOST)),
         ("GET / HTTP/1.0\r\nHost: u@x\r\n\r\n", Err(HOST)),
         ("GET / HTTP/1.2\r\nHost: x\r\n\r\n", Err(VERSION)),
         ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", Err(VERSION)),
         ("GET / HTTP/0.9\r\nHost: x\r\n\r\n", Err(VERSION)),
         ("GET / http/1.1\r\nHost: x\r\n\r\n", Err(VERSION)),
-        (
-            "GET / HTTP/1.1 \r\nHost: x\r\n\r\n",
-            Err("the head is malformed"),
-        ),
+        ("GET / HTTP/1.1 \r\nHost: x\r\n\r\n", Err("the head is malformed")),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Err(VERSION)),
-        (
-            "GET /\r\n\r\n",
-            Err("the request target has a character that it must not have"),
-        ),
+        ("GET /\r\n\r\n", Err("the request target has a character that it must not have")),
         (
             "GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
             Err("the request target has a character that it must not have"),
         ),
-        (
-            "GET\t/ HTTP/1.1\r\nHost: x\r\n\r\n",
-            Err("the method is not a token"),
-        ),
-        (
-            "G\u{e9}T / HTTP/1.1\r\nHost: x\r\n\r\n",
-            Err("the method is not a token"),
-        ),
+        ("GET\t/ HTTP/1.1\r\nHost: x\r\n\r\n", Err("the method is not a token")),
+        ("G\u{e9}T / HTTP/1.1\r\nHost: x\r\n\r\n", Err("the method is not a token")),
         (" GET / HTTP/1.1\r\nHost: x\r\n\r\n", Err(METHOD)),
         ("\x16\x03\x01\x02", Err(METHOD)),
         ("\0", Err(METHOD)),
-        (
-            "\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
-            Err("a line ends in LF without CR"),
-        ),
-        (
-            "GET / HTTP/1.1\nHost: x\n\n",
-            Err("a line ends in LF without CR"),
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: x\r\n\n",
-            Err("a line ends in LF without CR"),
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: x\n\r\n",
-            Err("a line ends in LF without CR"),
-        ),
+        ("\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", Err("a line ends in LF without CR")),
+        ("GET / HTTP/1.1\nHost: x\n\n", Err("a line ends in LF without CR")),
+        ("GET / HTTP/1.1\r\nHost: x\r\n\n", Err("a line ends in LF without CR")),
+        ("GET / HTTP/1.1\r\nHost: x\n\r\n", Err("a line ends in LF without CR")),
         ("GET / HTTP/1.1\rHost: x\r\n\r\n", Err("CR without LF")),
         ("\rGET / HTTP/1.1\r\nHost: x\r\n\r\n", Err("CR without LF")),
         ("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", Err("Blank")),
@@ -221,11 +165,7 @@ fn request_lines_and_hosts() {
             Err("Transfer-Encoding in HTTP/1.0"),
         ),
     ] {
-        assert_eq!(
-            judge(head.as_bytes()),
-            expected.map_err(str::to_owned),
-            "{head:?}"
-        );
+        assert_eq!(judge(head.as_bytes()), expected.map_err(str::to_owned), "{head:?}");
     }
 }
 
@@ -298,14 +238,8 @@ fn other_protocols() {
             "GET / HTTP/1.1\r\nHost: x\r\nConnection: a, Upgrade\r\nUpgrade: websocket",
             Ok(Framing::Raw),
         ),
-        (
-            "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket",
-            Ok(Framing::Length(0)),
-        ),
-        (
-            "GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket",
-            Ok(Framing::Length(0)),
-        ),
+        ("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket", Ok(Framing::Length(0))),
+        ("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket", Ok(Framing::Length(0))),
         (
             "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c",
             Ok(Framing::Length(0)),
@@ -316,37 +250,20 @@ fn other_protocols() {
         ),
         ("CONNECT x:443 HTTP/1.1\r\nHost: x:443", Ok(Framing::Raw)),
         ("CONNECT x:443 HTTP/1.0", Ok(Framing::Raw)),
-        (
-            "CONNECT x:443 HTTP/1.1\r\nHost: x",
-            Err("Host differs from the request target"),
-        ),
+        ("CONNECT x:443 HTTP/1.1\r\nHost: x", Err("Host differs from the request target")),
         ("CONNECT x HTTP/1.1\r\nHost: x", Err(CONNECT)),
         ("CONNECT / HTTP/1.1\r\nHost: x", Err(CONNECT)),
         ("CONNECT u@x:1 HTTP/1.1\r\nHost: x", Err(CONNECT)),
-        (
-            "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\nContent-Length: 1",
-            Err("CONNECT with a body"),
-        ),
+        ("CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\nContent-Length: 1", Err("CONNECT with a body")),
     ] {
         let head = format!("{head}\r\n\r\n");
-        assert_eq!(
-            judge(head.as_bytes()),
-            expected.map_err(str::to_owned),
-            "{head:?}"
-        );
+        assert_eq!(judge(head.as_bytes()), expected.map_err(str::to_owned), "{head:?}");
     }
 }
 
 #[test]
 fn authorities() {
-    for good in [
-        "x",
-        "a-b.c_d~1.",
-        "127.0.0.1:8080",
-        "[::1]",
-        "[::ffff:1.2.3.4]:65535",
-        "X:1",
-    ] {
+    for good in ["x", "a-b.c_d~1.", "127.0.0.1:8080", "[::1]", "[::ffff:1.2.3.4]:65535", "X:1"] {
         assert!(is_authority(good.as_bytes()), "{good}");
     }
     for bad in [
@@ -379,12 +296,7 @@ fn authorities() {
 
 #[test]
 fn limits() {
-    let limits = Limits {
-        head_bytes: 100,
-        target_bytes: 20,
-        fields: 3,
-        ..Limits::default()
-    };
+    let limits = Limits { head_bytes: 100, target_bytes: 20, fields: 3, ..Limits::default() };
     let judge = |head: &str| match find(head.as_bytes(), 0, &limits) {
         Ok(Found::Head(len)) => {
             check(&head.as_bytes()[..len], &limits).map_err(|fault| detail(&fault))
@@ -394,21 +306,12 @@ fn limits() {
     };
     let sized = |len: usize| {
         let frame = "GET / HTTP/1.1\r\nHost: x\r\nX: \r\n\r\n".len();
-        format!(
-            "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
-            "y".repeat(len - frame)
-        )
+        format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(len - frame))
     };
     let target = |len: usize| format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(len - 1));
     assert_eq!(judge(&sized(100)), Ok(Framing::Length(0)));
-    assert_eq!(
-        judge(&sized(101)),
-        Err("HeaderTooLarge after 100".to_owned())
-    );
-    assert_eq!(
-        judge(&sized(101)[..100]),
-        Err("HeaderTooLarge after 100".to_owned())
-    );
+    assert_eq!(judge(&sized(101)), Err("HeaderTooLarge after 100".to_owned()));
+    assert_eq!(judge(&sized(101)[..100]), Err("HeaderTooLarge after 100".to_owned()));
     assert_eq!(judge(&sized(101)[..99]), Err("partial".to_owned()));
     assert_eq!(judge(&target(20)), Ok(Framing::Length(0)));
     assert_eq!(judge(&target(21)), Err("UriTooLong".to_owned()));

@@ -27,23 +27,16 @@ async fn answer(
             let path = request.uri().path().to_owned();
             tokio::time::sleep(Duration::from_millis(10)).await;
             match request.into_body().collect().await {
-                Ok(body) => (
-                    200,
-                    format!("{path}: {}", String::from_utf8_lossy(&body.to_bytes())),
-                ),
+                Ok(body) => (200, format!("{path}: {}", String::from_utf8_lossy(&body.to_bytes()))),
                 Err(error) => (400, format!("broken: {}", broken(&error))),
             }
         }
     };
     let mut response = Response::new(Full::from(body));
-    response
-        .headers_mut()
-        .insert("x-service", HeaderValue::from_static("yes"));
+    response.headers_mut().insert("x-service", HeaderValue::from_static("yes"));
     if status != 200 {
         *response.status_mut() = http::StatusCode::BAD_REQUEST;
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     state.end();
     Ok(response)
@@ -51,9 +44,7 @@ async fn answer(
 
 /// The fault in hyper's error of a body.
 fn broken(error: &hyper::Error) -> String {
-    let io = error
-        .source()
-        .and_then(|source| source.downcast_ref::<std::io::Error>());
+    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
     let inner = io.and_then(|io| io.get_ref());
     match inner.and_then(|inner| inner.downcast_ref::<Fault>()) {
         Some(fault) => detail(fault),
@@ -66,10 +57,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| answer(Arc::clone(&state), request));
-    http1::Builder::new()
-        .half_close(false)
-        .serve_connection(TokioIo::new(io), service)
-        .await
+    http1::Builder::new().half_close(false).serve_connection(TokioIo::new(io), service).await
 }
 
 /// Everything that is answered to these bytes, until the connection is closed.
@@ -101,22 +89,12 @@ async fn the_good_is_answered_and_the_bad_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_broken_body_is_the_services_to_answer() {
     let head = "PUT /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let good = exchange(
-        [head, "5;a=b\r\nhello\r\n0\r\nT: u\r\n\r\n\0"]
-            .concat()
-            .into_bytes(),
-    )
-    .await;
+    let good =
+        exchange([head, "5;a=b\r\nhello\r\n0\r\nT: u\r\n\r\n\0"].concat().into_bytes()).await;
     assert!(good.contains("/c: hello"), "{good}");
-    assert!(
-        good.ends_with("refused: the request does not begin with a method"),
-        "{good}"
-    );
+    assert!(good.ends_with("refused: the request does not begin with a method"), "{good}");
     let bad = exchange([head, "5\nhello\r\n0\r\n\r\n", GET].concat().into_bytes()).await;
-    assert!(
-        bad.ends_with("broken: LF without CR in chunked framing"),
-        "{bad}"
-    );
+    assert!(bad.ends_with("broken: LF without CR in chunked framing"), "{bad}");
     assert_eq!(bad.matches("HTTP/1.1 ").count(), 1, "{bad}");
 }
 
@@ -132,9 +110,8 @@ async fn a_late_head_is_answered() {
 #[tokio::test(start_paused = true)]
 async fn heads_of_any_size_up_to_the_limit() {
     let sized = |len: usize| {
-        let fields: String = (0..len / 1000)
-            .map(|n| format!("f{n}: {}\r\n", "v".repeat(990)))
-            .collect();
+        let fields: String =
+            (0..len / 1000).map(|n| format!("f{n}: {}\r\n", "v".repeat(990))).collect();
         format!("GET /s HTTP/1.1\r\nHost: x\r\n{fields}\r\n{}", "\0").into_bytes()
     };
     for len in [7_000, 8_000, 9_000, 20_000, 32_000] {
@@ -152,10 +129,7 @@ async fn a_declined_upgrade_smuggles_nothing() {
     // This service forgets to close.
     let answers = exchange([UPGRADE, GET].concat().into_bytes()).await;
     assert_eq!(answers.matches("\r\ndate: ").count(), 2, "{answers}");
-    assert!(
-        answers.ends_with("refused: a request after an upgrade"),
-        "{answers}"
-    );
+    assert!(answers.ends_with("refused: a request after an upgrade"), "{answers}");
 }
 
 #[tokio::test]
@@ -177,31 +151,21 @@ async fn an_upgrade_gets_its_bytes() {
             .body(Full::<Bytes>::default());
         async { response }
     });
-    let serving = http1::Builder::new()
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades();
     let serving = tokio::spawn(serving);
-    client
-        .write_all([UPGRADE, "\0\n", GET].concat().as_bytes())
-        .await
-        .unwrap();
+    client.write_all([UPGRADE, "\0\n", GET].concat().as_bytes()).await.unwrap();
     client.shutdown().await.unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    assert!(
-        answer.ends_with(&["\r\n\r\n\0\n", GET].concat()),
-        "{answer}"
-    );
+    assert!(answer.ends_with(&["\r\n\r\n\0\n", GET].concat()), "{answer}");
     serving.await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn a_client_that_goes_on_sending_gets_its_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut client = TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
     let (io, state) = scan_io(socket, Limits::default());
     let serving = tokio::spawn(serve(io, state));
@@ -214,10 +178,7 @@ async fn a_client_that_goes_on_sending_gets_its_answer() {
     client.shutdown().await.unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
-    assert!(
-        answer.ends_with("refused: the request does not begin with a method"),
-        "{answer}"
-    );
+    assert!(answer.ends_with("refused: the request does not begin with a method"), "{answer}");
     serving.await.unwrap().unwrap();
 }
 

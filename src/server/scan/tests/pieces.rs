@@ -40,11 +40,7 @@ struct Seen {
 
 /// What hyper reads of these pieces, with room for so many bytes at a time.
 fn read(pieces: Vec<Vec<u8>>, room: usize) -> Seen {
-    let limits = Limits {
-        head_bytes: 400,
-        target_bytes: 100,
-        ..Limits::default()
-    };
+    let limits = Limits { head_bytes: 400, target_bytes: 100, ..Limits::default() };
     let (mut io, state) = scan_io(Pieces(pieces.into()), limits);
     let mut bytes = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
@@ -58,19 +54,13 @@ fn read(pieces: Vec<Vec<u8>>, room: usize) -> Seen {
             Poll::Ready(Ok(())) => bytes.extend_from_slice(&buf.filled()[3..]),
             Poll::Ready(Err(error)) => {
                 assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-                let fault = error
-                    .get_ref()
-                    .and_then(|inner| inner.downcast_ref::<Fault>());
+                let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
                 break detail(fault.expect("a fault inside"));
             }
         }
     };
     let refused = (0..100).find_map(|n| state.begin().map(|fault| (n, detail(&fault))));
-    Seen {
-        bytes: String::from_utf8_lossy(&bytes).into_owned(),
-        end,
-        refused,
-    }
+    Seen { bytes: String::from_utf8_lossy(&bytes).into_owned(), end, refused }
 }
 
 fn whole(bytes: &str) -> Seen {
@@ -86,14 +76,7 @@ const STAND_IN: &str = " / HTTP/1.1\r\nhost: invalid\r\nconnection: close\r\n\r\
 fn good_requests_pass_as_they_are() {
     let stream = [GET, POST, CHUNKED, GET].concat();
     let seen = whole(&stream);
-    assert_eq!(
-        seen,
-        Seen {
-            bytes: stream,
-            end: "end".to_owned(),
-            refused: None
-        }
-    );
+    assert_eq!(seen, Seen { bytes: stream, end: "end".to_owned(), refused: None });
 }
 
 #[test]
@@ -123,10 +106,7 @@ fn stand_ins() {
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI / HTTP/1.1\r\n"),
     ] {
         let seen = whole(bad);
-        assert_eq!(
-            seen.bytes,
-            format!("{expected}host: invalid\r\nconnection: close\r\n\r\n")
-        );
+        assert_eq!(seen.bytes, format!("{expected}host: invalid\r\nconnection: close\r\n\r\n"));
         assert_eq!(seen.refused.map(|(number, _)| number), Some(0), "{bad:?}");
     }
 }
@@ -143,14 +123,7 @@ fn a_broken_body_is_an_error_after_its_good_part() {
 #[test]
 fn empty_lines_are_dropped() {
     let seen = whole(&["\r\n", GET, "\r\n\r\n", POST, "\r\n"].concat());
-    assert_eq!(
-        seen,
-        Seen {
-            bytes: [GET, POST].concat(),
-            end: "end".to_owned(),
-            refused: None
-        }
-    );
+    assert_eq!(seen, Seen { bytes: [GET, POST].concat(), end: "end".to_owned(), refused: None });
     let seen = whole(&["\r\n\r\n\r\n", GET].concat());
     assert_eq!(seen.bytes, format!("GET{STAND_IN}"));
 }
@@ -161,20 +134,13 @@ fn an_upgrade_lets_everything_through_and_no_request() {
     let stream = [GET, upgrade, "\x01\x02\n\n", GET].concat();
     let seen = whole(&stream);
     assert_eq!((seen.bytes, seen.end.as_str()), (stream, "end"));
-    assert_eq!(
-        seen.refused,
-        Some((2, "a request after an upgrade".to_owned()))
-    );
+    assert_eq!(seen.refused, Some((2, "a request after an upgrade".to_owned())));
 
     let pieces = VecDeque::from([[GET, upgrade].concat().into_bytes()]);
     let (mut io, state) = scan_io(Pieces(pieces), Limits::default());
     let mut space = [0; 1024];
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(
-        Pin::new(&mut io)
-            .poll_read(&mut cx, &mut ReadBuf::new(&mut space))
-            .is_ready()
-    );
+    assert!(Pin::new(&mut io).poll_read(&mut cx, &mut ReadBuf::new(&mut space)).is_ready());
     assert_eq!((state.begin(), state.upgradable()), (None, false));
     assert_eq!((state.begin(), state.upgradable()), (None, true));
 }
@@ -182,14 +148,7 @@ fn an_upgrade_lets_everything_through_and_no_request() {
 #[test]
 fn a_head_that_is_cut_off_is_not_delivered() {
     let seen = whole(&[GET, "GET / HT"].concat());
-    assert_eq!(
-        seen,
-        Seen {
-            bytes: GET.to_owned(),
-            end: "end".to_owned(),
-            refused: None
-        }
-    );
+    assert_eq!(seen, Seen { bytes: GET.to_owned(), end: "end".to_owned(), refused: None });
 }
 
 fn message() -> impl Strategy<Value = String> {

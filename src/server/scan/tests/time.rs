@@ -38,10 +38,7 @@ async fn a_head_that_trickles_is_refused() {
     assert_eq!(seconds(start), 10);
     assert!(buf[..len].starts_with(b"GET / HTTP/1.1\r\nhost: invalid\r\n"));
     assert_eq!(detail(&state.begin().unwrap()), "HeaderTimeout");
-    assert!(
-        timeout(1000 * SECOND, io.read(&mut buf)).await.is_err(),
-        "no end after a refusal"
-    );
+    assert!(timeout(1000 * SECOND, io.read(&mut buf)).await.is_err(), "no end after a refusal");
 }
 
 #[tokio::test(start_paused = true)]
