@@ -16,7 +16,12 @@ pub fn assert_envelope<'c>(answer: &Answer, catalog: &'c Catalog) -> &'c Entry {
         "{answer:?}"
     );
     assert_eq!(fields.one("cache-control"), Some("no-store"), "{answer:?}");
-    for name in ["transfer-encoding", "content-encoding", "etag", "set-cookie"] {
+    for name in [
+        "transfer-encoding",
+        "content-encoding",
+        "etag",
+        "set-cookie",
+    ] {
         assert!(!fields.has(name), "{name} in {answer:?}");
     }
     if answer.version == Version::Http2 {

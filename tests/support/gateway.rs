@@ -14,8 +14,8 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
-use tollgate::Catalog;
 use tokio::sync::Notify;
+use tollgate::Catalog;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_tollgate");
@@ -71,7 +71,8 @@ impl Default for Setup {
         Self {
             preset: "default",
             // One worker, so that connections to the provider can be counted.
-            server: "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nvia = \"gate\"\n".to_owned(),
+            server: "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nvia = \"gate\"\n"
+                .to_owned(),
             upstreams: String::new(),
             routes: String::new(),
             environment: vec![("PROVIDER_KEY".to_owned(), CREDENTIAL.to_owned())],

@@ -1,11 +1,6 @@
 //! HTTP/2: a client, and providers that speak it, with and without TLS.
 
-use super::{
-    Answer, Fields, Origin, Received, Version,
-    client::Ask,
-    origin::Seen,
-    soon,
-};
+use super::{Answer, Fields, Origin, Received, Version, client::Ask, origin::Seen, soon};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
@@ -118,10 +113,8 @@ pub async fn h2c_origin(
     script: impl Fn(&Received) -> Response<Body> + Send + Sync + 'static,
 ) -> Origin {
     let script: Script = Arc::new(script);
-    Origin::accepting(move |stream, number, seen| {
-        serve(stream, true, number, seen, script.clone())
-    })
-    .await
+    Origin::accepting(move |stream, number, seen| serve(stream, true, number, seen, script.clone()))
+        .await
 }
 
 /// A provider with TLS, and the PEM of its certificate, which it signed itself.
