@@ -13,9 +13,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use std::{
-    error::Error,
     fmt,
     future::Future,
+    io,
     net::SocketAddr,
     pin::Pin,
     str::FromStr,
@@ -55,8 +55,6 @@ impl FromStr for Client {
         found.ok_or_else(|| format!("there is no client {name}"))
     }
 }
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The most connections that are kept without a request, as in tollgate.
 const MAX_IDLE: usize = 512;
@@ -98,8 +96,8 @@ async fn serve_with_legacy(origin: SocketAddr) {
             let mut uri = std::mem::take(request.uri_mut()).into_parts();
             uri.scheme = Some(Scheme::HTTP);
             uri.authority = Some(authority);
-            *request.uri_mut() = Uri::from_parts(uri)?;
-            Ok::<_, BoxError>(client.request(request).await?)
+            *request.uri_mut() = Uri::from_parts(uri).map_err(io::Error::other)?;
+            client.request(request).await.map_err(io::Error::other)
         }
     })
     .await;
@@ -121,7 +119,7 @@ async fn serve_with_pool(origin: SocketAddr) {
 async fn serve<F, R, B>(forward: F)
 where
     F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
-    R: Future<Output = Result<Response<B>, BoxError>> + Send,
+    R: Future<Output = io::Result<Response<B>>> + Send,
     B: Body<Data = Bytes, Error = hyper::Error> + Send + 'static,
 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -135,9 +133,10 @@ where
             *request.version_mut() = Version::HTTP_11;
             let forwarded = forward(request);
             async move {
-                let mut response = forwarded.await?;
-                remove_hop_by_hop(response.headers_mut());
-                Ok::<_, BoxError>(response)
+                forwarded.await.map(|mut response| {
+                    remove_hop_by_hop(response.headers_mut());
+                    response
+                })
             }
         });
         let connection = server::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -167,12 +166,10 @@ struct Pool {
 }
 
 impl Pool {
-    async fn send(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Held>, BoxError> {
+    async fn send(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Held>> {
         let mut connection = self.take().await?;
-        let response = connection.send_request(request).await?;
+        let sent = connection.send_request(request).await;
+        let response = sent.map_err(io::Error::other)?;
         Ok(response.map(|inner| {
             let mut held = Held {
                 inner,
@@ -184,7 +181,7 @@ impl Pool {
         }))
     }
 
-    async fn take(&self) -> Result<client::SendRequest<Incoming>, BoxError> {
+    async fn take(&self) -> io::Result<client::SendRequest<Incoming>> {
         loop {
             let newest = self.idle.lock().unwrap().pop();
             let Some(mut connection) = newest else { break };
@@ -194,9 +191,11 @@ impl Pool {
         }
         let stream = TcpStream::connect(self.origin).await?;
         stream.set_nodelay(true)?;
-        let (mut sender, connection) = client::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) = client::handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
         tokio::spawn(connection);
-        sender.ready().await?;
+        sender.ready().await.map_err(io::Error::other)?;
         Ok(sender)
     }
 }

@@ -1,9 +1,6 @@
 //! Processes: started, pinned, found, measured, ended.
 
-use super::{
-    bare::Client,
-    load::Orders,
-};
+use super::{bare::Client, load::Orders};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -73,7 +70,10 @@ impl Process {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line.trim().parse().expect("it did not say where it listens");
+        let address = line
+            .trim()
+            .parse()
+            .expect("it did not say where it listens");
         let output = Output::Out(output);
         Self {
             child,
@@ -99,7 +99,10 @@ impl Process {
         while line.is_empty() || !line.contains(r#""message":"listening""#) {
             line.clear();
             if log.read_line(&mut line).unwrap() == 0 {
-                panic!("tollgate does not start; try `tollgate check {}`", file.display());
+                panic!(
+                    "tollgate does not start; try `tollgate check {}`",
+                    file.display()
+                );
             }
         }
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
