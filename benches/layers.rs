@@ -35,10 +35,11 @@ fn main() {
 }
 
 type Answer = Response<Full<Bytes>>;
+type Make = fn() -> Answer;
 
 /// A service that has its answer at once.
 fn inner(
-    answer: fn() -> Answer,
+    answer: Make,
 ) -> impl Service<
     Request<Empty<Bytes>>,
     Response = Answer,
@@ -98,7 +99,7 @@ fn now<F: Future>(future: F) -> F::Output {
 /// `Normalize` around an inner service, beside that service alone.
 fn normalize(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("normalize");
-    let cases: [(&str, fn() -> Answer); 3] = [
+    let cases: [(_, Make); 3] = [
         ("success", success),
         ("provider's 500", provider_failure),
         ("own 404", own_failure),
@@ -168,11 +169,7 @@ fn request_ids(criterion: &mut Criterion) {
         ("refused and made", Some("not a sane id")),
     ] {
         group.bench_function(name, |bencher| {
-            bencher.iter_batched_ref(
-                || sent(id),
-                |headers| request_id::establish(headers),
-                BatchSize::SmallInput,
-            );
+            bencher.iter_batched_ref(|| sent(id), request_id::establish, BatchSize::SmallInput);
         });
     }
 }

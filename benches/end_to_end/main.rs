@@ -7,7 +7,7 @@
 //! Reports CPU microseconds per request of the proxy's process, user and system time of all its threads, for
 //!
 //! - `tollgate`: routing and normalization on, access log off (`product.plain.toml` beside this folder), one worker;
-//! - `hyper, legacy client`: nothing but hyper's server and hyper-util's pooling client, on tokio's multi-thread
+//! - `hyper, legacy client`: nothing but hyper's HTTP/1 server and hyper-util's pooling client, on tokio's multi-thread
 //!   runtime with one worker. What a proxy is at first;
 //! - `hyper, own pool`: the same with a stack of `hyper::client::conn` connections, on a current-thread runtime.
 //!   What hyper can do at best, and how tollgate is built.
@@ -25,8 +25,8 @@
 //! run are what counts**: each is the median of the rounds' own ratios, so that a machine that is slow for a
 //! minute is slow for all. `quiet` is the 20th percentile of a proxy's rounds, what it costs when nobody disturbs.
 //! Believe a difference below 5 % only when the ratio of the medians and that of the `quiet` ones agree.
-//! Requests per second stand beside it, and above about 30,000 they may be the load's limit rather than the
-//! proxy's.
+//! Requests per second stand beside it; near 50,000 they are the load's limit rather than the proxy's. A proxy that
+//! has little to do costs more per request, for it sleeps in between: compare at equal load.
 //!
 //! Every answer is compared with the one that is due, status and body, before the time runs and while it does. One
 //! that differs, a connection that breaks and one that hangs are errors, and a round with errors does not count.

@@ -8,7 +8,10 @@ use super::{
     report,
     scenario::Scenario,
 };
-use std::{io::Write, net::SocketAddr};
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +63,21 @@ pub(super) fn run(options: &Options) {
         let mut samples = Vec::new();
         for round in 0..options.rounds {
             samples.push(one_round(options, scenario, round, origin.address, pin));
-            eprint!("\r{scenario}: {} of {} rounds ", round + 1, options.rounds);
-            let _ = std::io::stderr().flush();
+            progress(scenario, round + 1, options.rounds);
         }
-        eprintln!();
         if options.smoke.is_none() {
             report::print(scenario, &samples);
         }
+    }
+}
+
+/// For people who wait; a log has no use for it.
+fn progress(scenario: Scenario, done: usize, of: usize) {
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
+        let end = if done == of { '\n' } else { ' ' };
+        eprint!("\r{scenario}: {done} of {of} rounds{end}");
+        let _ = err.flush();
     }
 }
 
@@ -98,7 +109,7 @@ fn one_round(
             } = seen;
             let text = format!("{}: {errors} errors, {answers} answers", proxy.name());
             assert!(options.smoke.is_none(), "{text}");
-            eprintln!("\nround {} does not count for {text}", round + 1);
+            eprintln!("round {} does not count for {text}", round + 1);
             continue;
         }
         samples[which] = Some(figures(seen));
@@ -106,7 +117,6 @@ fn one_round(
     samples
 }
 
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn figures(seen: Seen) -> Figures {
     let answers = seen.answers as f64;
     Figures {
