@@ -55,10 +55,9 @@ fn inner(
 fn success() -> Answer {
     const BODY: Bytes = Bytes::from_static(&[b'x'; 600]);
     let mut answer = Response::new(Full::new(BODY));
-    answer.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    answer
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 
@@ -99,19 +98,12 @@ fn now<F: Future>(future: F) -> F::Output {
 /// `Normalize` around an inner service, beside that service alone.
 fn normalize(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("normalize");
-    let cases: [(_, Make); 3] = [
-        ("success", success),
-        ("provider's 500", provider_failure),
-        ("own 404", own_failure),
-    ];
+    let cases: [(_, Make); 3] =
+        [("success", success), ("provider's 500", provider_failure), ("own 404", own_failure)];
     for (name, answer) in cases {
         let mut bare = inner(answer);
         group.bench_function(format!("{name}, bare inner service"), |bencher| {
-            bencher.iter_batched(
-                request,
-                |request| now(bare.call(request)),
-                BatchSize::SmallInput,
-            );
+            bencher.iter_batched(request, |request| now(bare.call(request)), BatchSize::SmallInput);
         });
         let mut normalized = NormalizeLayer::default().layer(inner(answer));
         group.bench_function(format!("{name}, normalized"), |bencher| {
@@ -128,20 +120,11 @@ fn normalize(criterion: &mut Criterion) {
 fn respond(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("respond");
     let id = HeaderValue::from_static("0123456789abcdef0123456789abcdef");
-    let context = envelope::Context {
-        head: false,
-        request_id: Some(&id),
-    };
+    let context = envelope::Context { head: false, request_id: Some(&id) };
     let faults = [
         ("plain message", Fault::NoRoute),
-        (
-            "provider",
-            UpstreamFault::new(UpstreamKind::ProviderError, Cause::Status(500)).into(),
-        ),
-        (
-            "message with a parameter",
-            Fault::violation("width", "must be at least 256"),
-        ),
+        ("provider", UpstreamFault::new(UpstreamKind::ProviderError, Cause::Status(500)).into()),
+        ("message with a parameter", Fault::violation("width", "must be at least 256")),
     ];
     for preset in Catalog::presets() {
         let catalog = Catalog::preset(preset).unwrap();

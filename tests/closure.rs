@@ -64,9 +64,7 @@ const EXITS: &[Exit] = &[
         send(failure(502, "content-type: text/html\r\n", &page))
     }),
     ("empty", PROVIDER_ERROR, || send(failure(500, "", ""))),
-    ("empty-until-close", PROVIDER_ERROR, || {
-        send_and("HTTP/1.1 500 Oops\r\n\r\n", Act::Fin)
-    }),
+    ("empty-until-close", PROVIDER_ERROR, || send_and("HTTP/1.1 500 Oops\r\n\r\n", Act::Fin)),
     ("gzip", PROVIDER_ERROR, || {
         let fields = format!(
             "HTTP/1.1 500 {MARKER}\r\ncontent-encoding: gzip\r\ncontent-type: application/json\r\netag: \"1\"\r\n"
@@ -75,9 +73,7 @@ const EXITS: &[Exit] = &[
         let head = format!("{fields}content-length: {}\r\n\r\n", body.len());
         send([head.as_bytes(), &body].concat())
     }),
-    ("claims-gzip", PROVIDER_ERROR, || {
-        send(failure(500, "content-encoding: gzip\r\n", MARKER))
-    }),
+    ("claims-gzip", PROVIDER_ERROR, || send(failure(500, "content-encoding: gzip\r\n", MARKER))),
     ("wrong-type", INVALID, || {
         let json = format!("{{\"error\":\"{MARKER}\"}}");
         send(failure(400, "content-type: image/png\r\n", &json))
@@ -94,10 +90,7 @@ const EXITS: &[Exit] = &[
     ("garbage-1-mib", PROVIDER_ERROR, || {
         let mut body = MARKER.as_bytes().to_vec();
         body.extend((0..1u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8));
-        let head = format!(
-            "HTTP/1.1 500 Oops\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
+        let head = format!("HTTP/1.1 500 Oops\r\ncontent-length: {}\r\n\r\n", body.len());
         send([head.as_bytes(), &body].concat())
     }),
     ("failure-cut-off", PROVIDER_ERROR, || {
@@ -108,14 +101,10 @@ const EXITS: &[Exit] = &[
         let head = format!("HTTP/1.1 500 Oops\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{MARKER}");
         send_and(head, Act::Hold)
     }),
-    (
-        "challenge",
-        Kind::Upstream(UpstreamKind::AuthFailed),
-        || {
-            let fields = format!("www-authenticate: Bearer realm=\"{MARKER}\"\r\n");
-            send(failure(401, &fields, MARKER))
-        },
-    ),
+    ("challenge", Kind::Upstream(UpstreamKind::AuthFailed), || {
+        let fields = format!("www-authenticate: Bearer realm=\"{MARKER}\"\r\n");
+        send(failure(401, &fields, MARKER))
+    }),
     ("after-103", PROVIDER_ERROR, || {
         let hint = format!("HTTP/1.1 103 Early Hints\r\nlink: <{MARKER}>\r\n\r\n");
         send(hint + &failure(500, "", MARKER))
@@ -123,45 +112,25 @@ const EXITS: &[Exit] = &[
     // No answer.
     ("reset", UNREACHABLE, || vec![Act::Reset]),
     ("close", UNREACHABLE, || vec![Act::Fin]),
-    ("close-after-100", UNREACHABLE, || {
-        send_and("HTTP/1.1 100 Continue\r\n\r\n", Act::Fin)
-    }),
+    ("close-after-100", UNREACHABLE, || send_and("HTTP/1.1 100 Continue\r\n\r\n", Act::Fin)),
     ("half-a-head", UNREACHABLE, || {
         send_and(format!("HTTP/1.1 200 OK\r\nx-provider: {MARKER}"), Act::Fin)
     }),
     ("half-a-head-reset", UNREACHABLE, || {
-        send_and(
-            format!("HTTP/1.1 200 OK\r\nx-provider: {MARKER}"),
-            Act::Reset,
-        )
+        send_and(format!("HTTP/1.1 200 OK\r\nx-provider: {MARKER}"), Act::Reset)
     }),
     // Not HTTP, or in two ways at once.
-    ("other-protocol", UNEXPECTED, || {
-        send_and(format!("SSH-2.0-{MARKER}\r\n"), Act::Hold)
-    }),
-    ("binary", UNEXPECTED, || {
-        send_and(vec![0, 255, 1, 254, 13, 10], Act::Hold)
-    }),
-    ("http-0.9", UNEXPECTED, || {
-        send_and(format!("<html>{MARKER}"), Act::Fin)
-    }),
-    ("other-version", UNEXPECTED, || {
-        send_and("HTTP/3.0 200 OK\r\n\r\n", Act::Fin)
-    }),
-    ("no-status", UNEXPECTED, || {
-        send_and("HTTP/1.1 OK\r\n\r\n", Act::Hold)
-    }),
-    ("short-status", UNEXPECTED, || {
-        send_and("HTTP/1.1 20 OK\r\n\r\n", Act::Hold)
-    }),
+    ("other-protocol", UNEXPECTED, || send_and(format!("SSH-2.0-{MARKER}\r\n"), Act::Hold)),
+    ("binary", UNEXPECTED, || send_and(vec![0, 255, 1, 254, 13, 10], Act::Hold)),
+    ("http-0.9", UNEXPECTED, || send_and(format!("<html>{MARKER}"), Act::Fin)),
+    ("other-version", UNEXPECTED, || send_and("HTTP/3.0 200 OK\r\n\r\n", Act::Fin)),
+    ("no-status", UNEXPECTED, || send_and("HTTP/1.1 OK\r\n\r\n", Act::Hold)),
+    ("short-status", UNEXPECTED, || send_and("HTTP/1.1 20 OK\r\n\r\n", Act::Hold)),
     ("no-colon", UNEXPECTED, || {
         send_and(format!("HTTP/1.1 200 OK\r\n{MARKER}\r\n\r\n"), Act::Hold)
     }),
     ("nul-in-a-field", UNEXPECTED, || {
-        send_and(
-            "HTTP/1.1 200 OK\r\na: b\0c\r\ncontent-length: 0\r\n\r\n",
-            Act::Hold,
-        )
+        send_and("HTTP/1.1 200 OK\r\na: b\0c\r\ncontent-length: 0\r\n\r\n", Act::Hold)
     }),
     ("head-too-large", UNEXPECTED, || {
         let long = "x".repeat(1 << 20);
@@ -172,10 +141,7 @@ const EXITS: &[Exit] = &[
     }),
     ("too-many-fields", UNEXPECTED, || {
         let fields = "x-field: 1\r\n".repeat(5000);
-        send_and(
-            format!("HTTP/1.1 200 OK\r\n{fields}content-length: 0\r\n\r\n"),
-            Act::Hold,
-        )
+        send_and(format!("HTTP/1.1 200 OK\r\n{fields}content-length: 0\r\n\r\n"), Act::Hold)
     }),
     ("unasked-101", UNEXPECTED, || {
         let upgrade = "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -193,10 +159,7 @@ const EXITS: &[Exit] = &[
         send("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
     }),
     ("coding-unknown", UNEXPECTED, || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nhello",
-            Act::Fin,
-        )
+        send_and("HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nhello", Act::Fin)
     }),
 ];
 
@@ -229,10 +192,7 @@ async fn failing() -> Origin {
         if let Some(status) = name.strip_prefix("status-") {
             return send(failure(status.parse().unwrap(), "", MARKER));
         }
-        let exit = EXITS
-            .iter()
-            .chain(LENGTHS)
-            .find(|(known, ..)| *known == name);
+        let exit = EXITS.iter().chain(LENGTHS).find(|(known, ..)| *known == name);
         exit.unwrap_or_else(|| panic!("no exit {name}")).2()
     })
     .await
@@ -266,13 +226,7 @@ async fn try_with(
     for (path, kind) in exits {
         for version in Version::BOTH {
             for &method in methods {
-                tries.spawn(try_one(
-                    gateway.clone(),
-                    version,
-                    method,
-                    path.clone(),
-                    kind,
-                ));
+                tries.spawn(try_one(gateway.clone(), version, method, path.clone(), kind));
             }
         }
         // A few at a time, so that it is the exit that is tested and not the load.
@@ -288,9 +242,7 @@ async fn try_with(
 
 async fn try_one(gateway: Arc<Gateway>, version: Version, method: &str, path: String, kind: Kind) {
     let id = "a".repeat(32);
-    let answer = gateway
-        .try_ask(ask(version, method, &path).field("x-request-id", &id))
-        .await;
+    let answer = gateway.try_ask(ask(version, method, &path).field("x-request-id", &id)).await;
     let case = format!("{method} {path} {version:?}, {}", gateway.catalog.name());
     let answer = answer.unwrap_or_else(|error| panic!("{case}: no whole answer: {error}"));
     let length = answer.fields.one("content-length").map(str::to_owned);
@@ -298,14 +250,8 @@ async fn try_one(gateway: Arc<Gateway>, version: Version, method: &str, path: St
     assert_fault(&answer, &gateway.catalog, kind);
     if method == "HEAD" {
         // The header fields are those of a GET.
-        let get = gateway
-            .ask(ask(version, "GET", &path).field("x-request-id", &id))
-            .await;
-        assert_eq!(
-            length.as_deref(),
-            get.fields.one("content-length"),
-            "{case}"
-        );
+        let get = gateway.ask(ask(version, "GET", &path).field("x-request-id", &id)).await;
+        assert_eq!(length.as_deref(), get.fields.one("content-length"), "{case}");
     }
 }
 
@@ -321,24 +267,16 @@ fn every_kind_of_fault_has_its_envelope() {
             let mut entries = catalog.entries().iter();
             let entry = entries.find(|entry| entry.faults().contains(kind));
             let entry = entry.unwrap_or_else(|| panic!("{preset}: nothing for {kind}"));
-            assert!(
-                (400..600).contains(&entry.status().as_u16()),
-                "{preset} {kind}"
-            );
+            assert!((400..600).contains(&entry.status().as_u16()), "{preset} {kind}");
             let again = entries.any(|entry| entry.faults().contains(kind));
             assert!(!again, "{preset}: two entries for {kind}");
         }
         for fault in one_of_each_fault() {
             let rendered = catalog.respond(&fault, Context::default());
             let body: serde_json::Value = serde_json::from_slice(rendered.body()).unwrap();
-            let entry = catalog
-                .entry(body["error"]["code"].as_str().unwrap())
-                .unwrap();
+            let entry = catalog.entry(body["error"]["code"].as_str().unwrap()).unwrap();
             assert_eq!(entry.status(), rendered.status(), "{preset} {fault}");
-            assert!(
-                entry.faults().contains(&fault.kind().unwrap()),
-                "{preset} {fault}"
-            );
+            assert!(entry.faults().contains(&fault.kind().unwrap()), "{preset} {fault}");
             let message = body["error"]["message"].as_str().unwrap();
             assert!(
                 !message.is_empty() && !message.contains(['{', '}']),
@@ -359,10 +297,7 @@ fn one_of_each_fault() -> Vec<Fault> {
         Fault::ExpiredCredential,
         Fault::AccountSuspended,
         Fault::Forbidden,
-        Fault::RateLimited {
-            quota: text(),
-            retry_after: None,
-        },
+        Fault::RateLimited { quota: text(), retry_after: None },
         Fault::ConcurrencyLimited { quota: text() },
         Fault::InvalidJson { detail: text() },
         Fault::EmptyObject,
@@ -379,9 +314,7 @@ fn one_of_each_fault() -> Vec<Fault> {
         Fault::ExpectationFailed,
         Fault::InsufficientBalance,
         Fault::NoRoute,
-        Fault::MethodNotAllowed {
-            allow: "GET".into(),
-        },
+        Fault::MethodNotAllowed { allow: "GET".into() },
         Fault::TaskNotFound,
         Fault::NotConfigured { upstream: text() },
         Fault::LoopDetected,
@@ -396,10 +329,7 @@ fn one_of_each_fault() -> Vec<Fault> {
     });
     let all: Vec<_> = own.into_iter().chain(upstream).collect();
     for kind in Kind::ALL {
-        assert!(
-            all.iter().any(|fault| fault.kind() == Some(*kind)),
-            "add {kind} to the list"
-        );
+        assert!(all.iter().any(|fault| fault.kind() == Some(*kind)), "add {kind} to the list");
     }
     all
 }
@@ -409,9 +339,7 @@ async fn the_provider_fails_in_every_way() {
     for setup in presets() {
         let origin = failing().await;
         let gateway = setup.all_to(&origin.url(), "").start().await;
-        let exits = EXITS
-            .iter()
-            .map(|(name, kind, _)| (format!("/{name}"), *kind));
+        let exits = EXITS.iter().map(|(name, kind, _)| (format!("/{name}"), *kind));
         try_all(gateway, exits).await;
     }
 }
@@ -421,9 +349,7 @@ async fn the_provider_sends_a_length_that_is_none() {
     for setup in presets() {
         let origin = failing().await;
         let gateway = setup.all_to(&origin.url(), "").start().await;
-        let exits = LENGTHS
-            .iter()
-            .map(|(name, kind, _)| (format!("/{name}"), *kind));
+        let exits = LENGTHS.iter().map(|(name, kind, _)| (format!("/{name}"), *kind));
         try_with(&["GET", "POST"], gateway, exits).await;
     }
 }
@@ -452,15 +378,7 @@ async fn no_route() {
             .route("/only/{id}", "provider", "method = \"DELETE\"")
             .start()
             .await;
-        let unknown = [
-            "/",
-            "/only",
-            "/only/",
-            "/only/1/",
-            "/ONLY/1",
-            "/nothing?a=b",
-            "//only/1",
-        ];
+        let unknown = ["/", "/only", "/only/", "/only/1/", "/ONLY/1", "/nothing?a=b", "//only/1"];
         let exits = unknown.map(|path| (path.to_owned(), Kind::NoRoute));
         try_all(gateway, exits).await;
         assert_eq!(origin.connection_count(), 0);
@@ -480,11 +398,7 @@ async fn wrong_method() {
             for method in ["GET", "POST", "HEAD", "OPTIONS", "BREW", "TRACE"] {
                 let answer = gateway.ask(ask(version, method, "/it")).await;
                 assert_fault(&answer, &gateway.catalog, Kind::MethodNotAllowed);
-                assert_eq!(
-                    answer.fields.one("allow"),
-                    Some("DELETE, PUT"),
-                    "{method} {version:?}"
-                );
+                assert_eq!(answer.fields.one("allow"), Some("DELETE, PUT"), "{method} {version:?}");
             }
         }
         assert_eq!(origin.connection_count(), 0);
@@ -496,9 +410,7 @@ async fn the_provider_cannot_be_reached() {
     // Bound and not listening: connections to it are refused for as long as it lives.
     let refusing =
         socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    refusing
-        .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
+    refusing.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let refusing = refusing.local_addr().unwrap().as_socket().unwrap();
     // Accepts in the kernel, and never says a word: a TLS handshake there takes too long.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -519,22 +431,10 @@ async fn the_provider_cannot_be_reached() {
             .upstream("refused", &format!("http://{refusing}"), "")
             .upstream("refused-tls", &https(refusing), "")
             // Some resolvers take their time to say no; that has a limit of its own, and the same answer.
-            .upstream(
-                "dns",
-                "http://nonexistent.invalid",
-                "connect_timeout = \"500ms\"",
-            )
-            .upstream(
-                "dns-tls",
-                "https://nonexistent.invalid",
-                "connect_timeout = \"500ms\"",
-            )
+            .upstream("dns", "http://nonexistent.invalid", "connect_timeout = \"500ms\"")
+            .upstream("dns-tls", "https://nonexistent.invalid", "connect_timeout = \"500ms\"")
             .upstream("untrusted", &https(untrusted.address), "")
-            .upstream(
-                "other-authority",
-                &https(another.address),
-                "ca_file = \"other.pem\"",
-            )
+            .upstream("other-authority", &https(another.address), "ca_file = \"other.pem\"")
             .upstream("no-tls", &https(plain.address), "")
             .upstream("silent-tls", &https(silent), "connect_timeout = \"100ms\"")
             .route("/refused", "refused", "")
@@ -571,11 +471,7 @@ async fn the_provider_is_silent() {
         })
         .await;
         let gateway = setup
-            .upstream(
-                "first-byte",
-                &origin.url(),
-                "first_byte_timeout = \"100ms\"",
-            )
+            .upstream("first-byte", &origin.url(), "first_byte_timeout = \"100ms\"")
             .upstream("total", &origin.url(), "timeout = \"100ms\"")
             .route("/first-byte", "first-byte", "")
             .route("/first-byte-half", "first-byte", "")
@@ -618,10 +514,7 @@ async fn a_provider_with_http2_fails() {
     };
     for setup in presets() {
         let origin = h2c_origin(script).await;
-        let gateway = setup
-            .all_to(&origin.url(), "http2 = \"always\"")
-            .start()
-            .await;
+        let gateway = setup.all_to(&origin.url(), "http2 = \"always\"").start().await;
         let exits = [400, 404, 429, 500, 503, 599, 999].map(|status| {
             let code = StatusCode::from_u16(status).unwrap();
             let fault = profile::generic(code, &HeaderMap::new(), SystemTime::now());
@@ -641,10 +534,7 @@ async fn a_provider_with_http2_fails() {
         Ok(())
     })
     .await;
-    let gateway = Gateway::setup()
-        .all_to(&origin.url(), "http2 = \"always\"")
-        .start()
-        .await;
+    let gateway = Gateway::setup().all_to(&origin.url(), "http2 = \"always\"").start().await;
     for round in 0..12 {
         let version = Version::BOTH[round % 2];
         let answer = gateway.ask(ask(version, "POST", "/x")).await;
@@ -661,11 +551,7 @@ async fn a_retry_hint_is_passed_on() {
         let gateway = setup.all_to(&origin.url(), "").start().await;
         for version in Version::BOTH {
             let answer = gateway.ask(ask(version, "POST", "/x")).await;
-            assert_fault(
-                &answer,
-                &gateway.catalog,
-                Kind::Upstream(UpstreamKind::RateLimited),
-            );
+            assert_fault(&answer, &gateway.catalog, Kind::Upstream(UpstreamKind::RateLimited));
             assert_eq!(answer.fields.one("retry-after"), Some("7"));
         }
     }
@@ -673,50 +559,23 @@ async fn a_retry_hint_is_passed_on() {
 
 /// What breaks after the head of a success has passed.
 const BREAKS: &[(&str, fn() -> Vec<Act>)] = &[
-    ("length-fin", || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
-            Act::Fin,
-        )
-    }),
-    ("length-reset", || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
-            Act::Reset,
-        )
-    }),
+    ("length-fin", || send_and("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", Act::Fin)),
+    ("length-reset", || send_and("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", Act::Reset)),
     ("length-silence", || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
-            Act::Hold,
-        )
+        send_and("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", Act::Hold)
     }),
-    ("length-nothing", || {
-        send_and("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n", Act::Fin)
-    }),
+    ("length-nothing", || send_and("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n", Act::Fin)),
     ("chunk-fin", || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhalf",
-            Act::Fin,
-        )
+        send_and("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhalf", Act::Fin)
     }),
     ("chunks-fin", || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-            Act::Fin,
-        )
+        send_and("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", Act::Fin)
     }),
     ("chunks-reset", || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-            Act::Reset,
-        )
+        send_and("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", Act::Reset)
     }),
     ("chunks-silence", || {
-        send_and(
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-            Act::Hold,
-        )
+        send_and("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", Act::Hold)
     }),
     ("chunks-garbage", || {
         send_and(
@@ -736,12 +595,8 @@ const BREAKS: &[(&str, fn() -> Vec<Act>)] = &[
             Act::Fin,
         )
     }),
-    ("until-close-reset", || {
-        send_and("HTTP/1.1 200 OK\r\n\r\nhalf", Act::Reset)
-    }),
-    ("until-close-silence", || {
-        send_and("HTTP/1.1 200 OK\r\n\r\nhalf", Act::Hold)
-    }),
+    ("until-close-reset", || send_and("HTTP/1.1 200 OK\r\n\r\nhalf", Act::Reset)),
+    ("until-close-silence", || send_and("HTTP/1.1 200 OK\r\n\r\nhalf", Act::Hold)),
 ];
 
 async fn breaking() -> Origin {
@@ -761,10 +616,7 @@ async fn a_broken_answer_is_never_a_short_success() {
             for version in Version::BOTH {
                 for method in ["GET", "POST"] {
                     let case = format!("{method} /{name} {version:?} {limit}");
-                    match gateway
-                        .try_ask(ask(version, method, &format!("/{name}")))
-                        .await
-                    {
+                    match gateway.try_ask(ask(version, method, &format!("/{name}"))).await {
                         Err(_) => {}
                         // Whoever has not sent the head yet may still answer properly.
                         Ok(answer) if answer.status >= 400 => {
@@ -775,11 +627,8 @@ async fn a_broken_answer_is_never_a_short_success() {
                 }
             }
         }
-        let cut_off = gateway
-            .log()
-            .iter()
-            .filter(|l| l["message"] == "an answer is cut off")
-            .count();
+        let cut_off =
+            gateway.log().iter().filter(|l| l["message"] == "an answer is cut off").count();
         assert!(cut_off >= BREAKS.len(), "the log tells of {cut_off}");
     }
 }

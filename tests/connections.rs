@@ -55,19 +55,14 @@ async fn a_connection_is_used_again() {
     }
     // One that is still busy may cost another one; most requests must not.
     let (connections, requests) = (origin.connection_count(), origin.requests().len());
-    assert!(
-        connections <= 4,
-        "{connections} connections for {requests} requests"
-    );
+    assert!(connections <= 4, "{connections} connections for {requests} requests");
 }
 
 #[tokio::test]
 async fn no_pool_no_reuse() {
-    for (lines, fields) in [
-        ("max_idle = 0", ""),
-        ("", "connection: close\r\n"),
-        ("", "keep-alive: timeout=1\r\n"),
-    ] {
+    for (lines, fields) in
+        [("max_idle = 0", ""), ("", "connection: close\r\n"), ("", "keep-alive: timeout=1\r\n")]
+    {
         let origin = Origin::start(move |_| vec![Act::send(answer(200, fields, "yes"))]).await;
         let gateway = Gateway::setup().all_to(&origin.url(), lines).start().await;
         for _ in 0..3 {
@@ -118,11 +113,7 @@ async fn a_stale_connection_is_replaced_and_nobody_notices() {
                 assert_eq!(requests, 2);
             } else {
                 // It had been sent when the connection broke: then nobody may send it again.
-                assert_fault(
-                    &answer,
-                    &gateway.catalog,
-                    Kind::Upstream(UpstreamKind::Unreachable),
-                );
+                assert_fault(&answer, &gateway.catalog, Kind::Upstream(UpstreamKind::Unreachable));
                 assert_eq!((requests, origin.connection_count()), (1, 1));
             }
             gateway.raw(POST).await.assert_ok("yes");
@@ -134,10 +125,8 @@ async fn a_stale_connection_is_replaced_and_nobody_notices() {
 #[tokio::test]
 async fn a_closed_connection_is_not_taken() {
     let (origin, end) = ending(Act::Fin).await;
-    let gateway = Gateway::setup()
-        .all_to(&origin.url(), "pool_idle_timeout = \"10s\"")
-        .start()
-        .await;
+    let gateway =
+        Gateway::setup().all_to(&origin.url(), "pool_idle_timeout = \"10s\"").start().await;
     gateway.raw(POST).await.assert_ok("yes");
     end.notify_one();
     // The end is on its way; an answered request later it has arrived.
@@ -169,11 +158,7 @@ async fn no_request_is_sent_twice() {
             gateway.raw(&request).await.assert_ok("yes");
             break_off.store(true, Ordering::SeqCst);
             let answer = gateway.raw(&request).await;
-            assert_fault(
-                &answer,
-                &gateway.catalog,
-                Kind::Upstream(UpstreamKind::Unreachable),
-            );
+            assert_fault(&answer, &gateway.catalog, Kind::Upstream(UpstreamKind::Unreachable));
             assert_eq!(origin.requests().len(), 2 * (round + 1), "{method}");
         }
     }
@@ -219,12 +204,8 @@ async fn https_with_both_versions() {
 #[tokio::test]
 async fn one_http2_connection_for_many() {
     let origin = h2c_origin(|_| Response::new(full("yes"))).await;
-    let gateway = Arc::new(
-        Gateway::setup()
-            .all_to(&origin.url(), "http2 = \"always\"")
-            .start()
-            .await,
-    );
+    let gateway =
+        Arc::new(Gateway::setup().all_to(&origin.url(), "http2 = \"always\"").start().await);
     let mut asked = tokio::task::JoinSet::new();
     for _ in 0..40 {
         let gateway = gateway.clone();
@@ -233,10 +214,7 @@ async fn one_http2_connection_for_many() {
     while let Some(done) = asked.join_next().await {
         done.unwrap();
     }
-    assert_eq!(
-        (origin.connection_count(), origin.requests().len()),
-        (1, 40)
-    );
+    assert_eq!((origin.connection_count(), origin.requests().len()), (1, 40));
 }
 
 #[tokio::test]
@@ -248,11 +226,7 @@ async fn a_head_that_does_not_come() {
         .start()
         .await;
     // Half a head: an answer, and the end.
-    for half in [
-        "G",
-        "GET /x HTTP/1.1\r\nHost: a\r\n",
-        "GET /x HTTP/1.1\r\nHost: a\r\nx: y\r",
-    ] {
+    for half in ["G", "GET /x HTTP/1.1\r\nHost: a\r\n", "GET /x HTTP/1.1\r\nHost: a\r\nx: y\r"] {
         let mut client = gateway.client().await;
         let answer = client.send(half).await.answer("GET").await;
         assert_fault(&answer, &gateway.catalog, Kind::HeaderTimeout);
@@ -261,12 +235,7 @@ async fn a_head_that_does_not_come() {
     }
     // One that trickles does not get more time, on a connection that was good so far.
     let mut client = gateway.client().await;
-    client
-        .send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await
-        .answer("GET")
-        .await
-        .assert_ok("yes");
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.answer("GET").await.assert_ok("yes");
     let begun = Instant::now();
     client.send("GET /x HTTP/1.1\r\n").await;
     let trickle = async {
@@ -291,11 +260,8 @@ async fn a_head_that_does_not_come() {
 #[tokio::test]
 async fn a_body_that_does_not_come() {
     let origin = Origin::ok("yes").await;
-    let gateway = Gateway::setup()
-        .server("body_timeout = \"150ms\"")
-        .all_to(&origin.url(), "")
-        .start()
-        .await;
+    let gateway =
+        Gateway::setup().server("body_timeout = \"150ms\"").all_to(&origin.url(), "").start().await;
     for framing in [
         "Content-Length: 10\r\n\r\nhello",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
@@ -313,9 +279,7 @@ async fn a_body_that_does_not_come() {
     }
     // The limit is on silence, not on the whole.
     let mut client = gateway.client().await;
-    client
-        .send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
-        .await;
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n").await;
     for piece in ["h", "e", "l", "l", "o", "!"] {
         tokio::time::sleep(Duration::from_millis(60)).await;
         client.send(piece).await;
@@ -325,9 +289,8 @@ async fn a_body_that_does_not_come() {
     // HTTP/2: only the stream is over.
     let mut http2 = gateway.http2().await;
     let (_sender, body) = http_body_util::channel::Channel::<bytes::Bytes, std::io::Error>::new(1);
-    let request = http::Request::post("http://a/x")
-        .body(http_body_util::BodyExt::boxed(body))
-        .unwrap();
+    let request =
+        http::Request::post("http://a/x").body(http_body_util::BodyExt::boxed(body)).unwrap();
     let answer = http2.request(request).await.unwrap();
     assert_fault(&answer, &gateway.catalog, Kind::BodyTimeout);
     let request = http::Request::get("http://a/x").body(full("")).unwrap();
@@ -337,18 +300,10 @@ async fn a_body_that_does_not_come() {
 #[tokio::test]
 async fn an_idle_connection_closes_quietly() {
     let origin = Origin::ok("yes").await;
-    let gateway = Gateway::setup()
-        .server("idle_timeout = \"100ms\"")
-        .all_to(&origin.url(), "")
-        .start()
-        .await;
+    let gateway =
+        Gateway::setup().server("idle_timeout = \"100ms\"").all_to(&origin.url(), "").start().await;
     let mut client = gateway.client().await;
-    client
-        .send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await
-        .answer("GET")
-        .await
-        .assert_ok("yes");
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.answer("GET").await.assert_ok("yes");
     client.assert_closed().await;
     let http2 = gateway.http2().await;
     soon("the end of an idle connection", async {
@@ -376,10 +331,7 @@ async fn waiting_for_an_answer_is_not_idle() {
         .start()
         .await;
     for version in Version::BOTH {
-        gateway
-            .ask(Ask::new(version, "POST", "/x"))
-            .await
-            .assert_ok("yes");
+        gateway.ask(Ask::new(version, "POST", "/x")).await.assert_ok("yes");
     }
 }
 
@@ -387,14 +339,10 @@ async fn waiting_for_an_answer_is_not_idle() {
 #[tokio::test]
 async fn a_slow_upload_is_not_a_slow_provider() {
     let origin = Origin::ok("yes").await;
-    let gateway = Gateway::setup()
-        .all_to(&origin.url(), "first_byte_timeout = \"150ms\"")
-        .start()
-        .await;
+    let gateway =
+        Gateway::setup().all_to(&origin.url(), "first_byte_timeout = \"150ms\"").start().await;
     let mut client = gateway.client().await;
-    client
-        .send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
-        .await;
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n").await;
     for piece in ["s", "l", "o", "w"] {
         tokio::time::sleep(Duration::from_millis(120)).await;
         client.send(piece).await;
@@ -420,9 +368,7 @@ async fn a_client_that_leaves_ends_its_request() {
     let gateway = Gateway::to(&origin).await;
     let mut client = gateway.client().await;
     client.send(POST).await;
-    origin
-        .until("the request arrives", |o| o.requests().len() == 1)
-        .await;
+    origin.until("the request arrives", |o| o.requests().len() == 1).await;
     drop(client);
     soon("the provider's connection ends", gone.notified()).await;
 
@@ -430,9 +376,7 @@ async fn a_client_that_leaves_ends_its_request() {
     let request = http::Request::post("http://a/x").body(full("hi")).unwrap();
     let asked = http2.sender.send_request(request);
     let asked = tokio::spawn(asked);
-    origin
-        .until("the request arrives", |o| o.requests().len() == 2)
-        .await;
+    origin.until("the request arrives", |o| o.requests().len() == 2).await;
     asked.abort();
     soon("the provider's connection ends", gone.notified()).await;
 }
@@ -440,11 +384,7 @@ async fn a_client_that_leaves_ends_its_request() {
 #[tokio::test]
 async fn workers_share_the_port() {
     let origin = Origin::ok("yes").await;
-    let gateway = Gateway::setup()
-        .server("workers = 3")
-        .all_to(&origin.url(), "")
-        .start()
-        .await;
+    let gateway = Gateway::setup().server("workers = 3").all_to(&origin.url(), "").start().await;
     for _ in 0..30 {
         gateway.get("/x").await.assert_ok("yes");
     }

@@ -1,5 +1,6 @@
 //! `tollgate demo`: every command that it prints, run as printed, gives what is printed beside it.
 #![cfg(feature = "standalone")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::{
     io::{BufRead, BufReader},

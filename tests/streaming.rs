@@ -42,10 +42,7 @@ async fn read_pattern(stream: &mut TcpStream, begin: &[u8], length: u64) -> io::
     let mut at = 0;
     let mut check = |bytes: &[u8]| {
         // Every 4096th byte and the ends: enough to see pieces that are lost, doubled or swapped.
-        for i in (0..bytes.len())
-            .step_by(4096)
-            .chain(bytes.len().checked_sub(1))
-        {
+        for i in (0..bytes.len()).step_by(4096).chain(bytes.len().checked_sub(1)) {
             assert_eq!(bytes[i], byte(at + i as u64), "at {}", at + i as u64);
         }
         at += bytes.len() as u64;
@@ -112,9 +109,7 @@ async fn memory_stays_flat_both_ways() {
 
     // Not by `Client`, which keeps all that it reads.
     let mut down = TcpStream::connect(gateway.address).await.unwrap();
-    down.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await
-        .unwrap();
+    down.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(down.read_u8().await.unwrap());
@@ -124,22 +119,13 @@ async fn memory_stays_flat_both_ways() {
     read_pattern(&mut down, &[], MUCH).await.unwrap();
 
     let mut up = gateway.client().await;
-    up.send(format!(
-        "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n"
-    ))
-    .await;
+    up.send(format!("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n")).await;
     write_pattern(&mut up.wire.stream, MUCH).await.unwrap();
     up.answer("POST").await.assert_ok("all of it");
 
     let peak = gateway.memory("VmHWM:");
-    println!(
-        "{} MiB each way: {before} KiB before, {peak} KiB at most",
-        MUCH / MIB
-    );
-    assert!(
-        peak < before + 40 * 1024,
-        "{before} KiB before, {peak} KiB at most"
-    );
+    println!("{} MiB each way: {before} KiB before, {peak} KiB at most", MUCH / MIB);
+    assert!(peak < before + 40 * 1024, "{before} KiB before, {peak} KiB at most");
 }
 
 /// A provider that sends without end and tells how much it got rid of, and whether somebody hung up on it.
@@ -150,15 +136,9 @@ async fn endless(chunked: bool) -> (Origin, Arc<AtomicU64>, Arc<AtomicU64>) {
         let (sent, ended) = (counted.clone(), told.clone());
         async move {
             connection.request().await?;
-            let framing = if chunked {
-                "transfer-encoding: chunked"
-            } else {
-                "content-length: 99999999999"
-            };
-            connection
-                .wire
-                .send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n"))
-                .await?;
+            let framing =
+                if chunked { "transfer-encoding: chunked" } else { "content-length: 99999999999" };
+            connection.wire.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n")).await?;
             let mut piece = vec![b'x'; 64 * 1024];
             if chunked {
                 piece = [b"10000\r\n", &*piece, b"\r\n"].concat();
@@ -190,11 +170,7 @@ async fn a_client_that_stops_reading_stops_the_provider() {
         }
         // And ends when the client has gone.
         drop(client);
-        origin
-            .until("the provider's stream ends", |_| {
-                ended.load(Ordering::SeqCst) == 1
-            })
-            .await;
+        origin.until("the provider's stream ends", |_| ended.load(Ordering::SeqCst) == 1).await;
     }
 }
 
@@ -203,30 +179,19 @@ async fn a_client_that_stops_reading_stops_the_provider_http2() {
     let (origin, sent, ended) = endless(true).await;
     let gateway = Gateway::to(&origin).await;
     let mut client = gateway.http2().await;
-    let request = Request::get("http://a/x")
-        .body(support::http2::full(""))
-        .unwrap();
+    let request = Request::get("http://a/x").body(support::http2::full("")).unwrap();
     let mut answer = client.sender.send_request(request).await.unwrap();
     let held = standstill(&sent).await;
     assert!(held < BUFFERS, "{held} bytes for nobody");
     let mut read = 0;
     while read < 4 * MIB {
-        let frame = soon("more of the body", answer.body_mut().frame())
-            .await
-            .unwrap()
-            .unwrap();
+        let frame = soon("more of the body", answer.body_mut().frame()).await.unwrap().unwrap();
         read += frame.data_ref().map_or(0, |data| data.len() as u64);
     }
     // The connection stays; only this stream is over.
     drop(answer);
-    origin
-        .until("the provider's stream ends", |_| {
-            ended.load(Ordering::SeqCst) == 1
-        })
-        .await;
-    let request = Request::head("http://a/x")
-        .body(support::http2::full(""))
-        .unwrap();
+    origin.until("the provider's stream ends", |_| ended.load(Ordering::SeqCst) == 1).await;
+    let request = Request::head("http://a/x").body(support::http2::full("")).unwrap();
     assert!(client.request(request).await.is_ok());
 }
 
@@ -266,9 +231,7 @@ async fn a_provider_that_stops_reading_stops_the_client() {
     assert!(held < BUFFERS, "{held} bytes for nobody");
     resume.notify_one();
     let mut answer = [0; 12];
-    soon("an early answer", reading.read_exact(&mut answer))
-        .await
-        .unwrap();
+    soon("an early answer", reading.read_exact(&mut answer)).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 400");
     upload.abort();
 }
@@ -293,42 +256,26 @@ async fn pieces_are_not_held_back() {
     .await;
     let gateway = Gateway::to(&origin).await;
     let mut client = gateway.client().await;
-    client
-        .send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        .await;
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
     // The answer begins while the request goes on.
     let (line, _) = soon("the head", client.wire.head()).await.unwrap().unwrap();
     assert_eq!(line, "HTTP/1.1 200 OK");
     for round in 0..5 {
         let piece = format!("data: {round}\n\n");
-        client
-            .send(format!("{:x}\r\n{piece}\r\n", piece.len()))
-            .await;
-        let echo = soon("an echo", client.wire.until("\n\n\r\n"))
-            .await
-            .unwrap();
+        client.send(format!("{:x}\r\n{piece}\r\n", piece.len())).await;
+        let echo = soon("an echo", client.wire.until("\n\n\r\n")).await.unwrap();
         assert!(String::from_utf8(echo).unwrap().contains(&piece));
     }
     client.send("0\r\n\r\n").await;
-    soon("the end", client.wire.until("0\r\n\r\n"))
-        .await
-        .unwrap();
+    soon("the end", client.wire.until("0\r\n\r\n")).await.unwrap();
 
     let mut http2 = gateway.http2().await;
     let (mut sender, body) = Channel::<bytes::Bytes, io::Error>::new(1);
     let request = Request::post("http://a/x").body(body.boxed()).unwrap();
-    let mut answer = soon("the head", http2.sender.send_request(request))
-        .await
-        .unwrap();
+    let mut answer = soon("the head", http2.sender.send_request(request)).await.unwrap();
     for round in 0..5 {
-        sender
-            .send_data(format!("data: {round}").into())
-            .await
-            .unwrap();
-        let frame = soon("an echo", answer.body_mut().frame())
-            .await
-            .unwrap()
-            .unwrap();
+        sender.send_data(format!("data: {round}").into()).await.unwrap();
+        let frame = soon("an echo", answer.body_mut().frame()).await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), format!("data: {round}"));
     }
     drop(sender);
@@ -366,11 +313,7 @@ async fn an_upgrade_passes_bytes_both_ways() {
     let answer = client.send(UPGRADE).await.answer("GET").await;
     assert_eq!(answer.status, 101);
     assert_eq!(
-        answer
-            .fields
-            .one("upgrade")
-            .map(str::to_ascii_lowercase)
-            .as_deref(),
+        answer.fields.one("upgrade").map(str::to_ascii_lowercase).as_deref(),
         Some("websocket")
     );
     assert_eq!(answer.fields.one("connection"), Some("upgrade"));
@@ -379,9 +322,7 @@ async fn an_upgrade_passes_bytes_both_ways() {
     // Bytes that no HTTP would have, and ones that look like it.
     for bytes in [&b"\0\xff\n"[..], b"GET /x HTTP/1.1\r\n\r\n", &[7; 1024]] {
         client.send(bytes).await;
-        let echo = soon("an echo", client.wire.take(bytes.len()))
-            .await
-            .unwrap();
+        let echo = soon("an echo", client.wire.take(bytes.len())).await.unwrap();
         assert_eq!(echo, bytes);
     }
     client.finish().await.assert_closed().await;
@@ -400,11 +341,8 @@ async fn a_declined_upgrade_closes() {
         .start()
         .await;
     let decline = |path: &str| {
-        [
-            UPGRADE.replace("/chat", path).as_bytes(),
-            b"GET /chat HTTP/1.1\r\nHost: a\r\n\r\n",
-        ]
-        .concat()
+        [UPGRADE.replace("/chat", path).as_bytes(), b"GET /chat HTTP/1.1\r\nHost: a\r\n\r\n"]
+            .concat()
     };
     let mut client = gateway.client().await;
     let answer = client.send(decline("/chat")).await.answer("GET").await;
@@ -435,20 +373,13 @@ async fn an_upgraded_connection_is_left_alone() {
     .await;
     let gateway = Gateway::setup()
         .server("idle_timeout = \"100ms\"\nheader_timeout = \"100ms\"\nbody_timeout = \"100ms\"")
-        .all_to(
-            &origin.url(),
-            "timeout = \"200ms\"\nidle_timeout = \"100ms\"",
-        )
+        .all_to(&origin.url(), "timeout = \"200ms\"\nidle_timeout = \"100ms\"")
         .start()
         .await;
     let mut client: Client = gateway.client().await;
     assert_eq!(client.send(UPGRADE).await.answer("GET").await.status, 101);
     // Nothing may happen in this time.
-    assert!(
-        timeout(Duration::from_millis(500), client.wire.fill())
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(500), client.wire.fill()).await.is_err());
     client.send("!").await;
     assert_eq!(soon("an echo", client.wire.take(1)).await.unwrap(), b"!");
 }

@@ -49,9 +49,8 @@ impl FromStr for Client {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let found = [Self::Legacy, Self::Pool]
-            .into_iter()
-            .find(|client| client.to_string() == name);
+        let found =
+            [Self::Legacy, Self::Pool].into_iter().find(|client| client.to_string() == name);
         found.ok_or_else(|| format!("there is no client {name}"))
     }
 }
@@ -73,10 +72,7 @@ pub(super) fn run(client: Client, origin: SocketAddr) {
             runtime.block_on(served).unwrap();
         }
         Client::Pool => {
-            let runtime = runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(serve_with_pool(origin));
         }
     }
@@ -104,10 +100,7 @@ async fn serve_with_legacy(origin: SocketAddr) {
 }
 
 async fn serve_with_pool(origin: SocketAddr) {
-    let pool = Arc::new(Pool {
-        origin,
-        idle: Mutex::default(),
-    });
+    let pool = Arc::new(Pool { origin, idle: Mutex::default() });
     serve(move |request| {
         let pool = pool.clone();
         async move { pool.send(request).await }
@@ -148,12 +141,7 @@ where
 
 /// The least that a proxy has to do; the load nominates nothing.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    for name in [
-        header::CONNECTION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
+    for name in [header::CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE] {
         headers.remove(name);
     }
     headers.remove("keep-alive");
@@ -171,11 +159,7 @@ impl Pool {
         let sent = connection.send_request(request).await;
         let response = sent.map_err(io::Error::other)?;
         Ok(response.map(|inner| {
-            let mut held = Held {
-                inner,
-                connection: Some(connection),
-                pool: self,
-            };
+            let mut held = Held { inner, connection: Some(connection), pool: self };
             held.release_at_end();
             held
         }))
@@ -191,9 +175,8 @@ impl Pool {
         }
         let stream = TcpStream::connect(self.origin).await?;
         stream.set_nodelay(true)?;
-        let (mut sender, connection) = client::handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
+        let (mut sender, connection) =
+            client::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         tokio::spawn(connection);
         sender.ready().await.map_err(io::Error::other)?;
         Ok(sender)

@@ -44,10 +44,7 @@ struct Tally {
 
 /// Says on standard output: answers, errors, microseconds and ticks of the proxy's CPU time.
 pub(super) fn run(orders: &Orders) {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (answers, errors, elapsed, ticks) = LocalSet::new().block_on(&runtime, measure(orders));
     println!("{answers} {errors} {} {ticks}", elapsed.as_micros());
 }
@@ -78,11 +75,8 @@ async fn measure(orders: &Orders) -> (u64, u64, Duration, u64) {
     }
     // Connections are made, pools are filled, buffers have grown.
     sleep(orders.seconds.min(Duration::from_millis(250))).await;
-    let (began, answers, ticks) = (
-        Instant::now(),
-        tally.answers.get(),
-        cpu_ticks(orders.pid).unwrap(),
-    );
+    let (began, answers, ticks) =
+        (Instant::now(), tally.answers.get(), cpu_ticks(orders.pid).unwrap());
     sleep(orders.seconds).await;
     (
         tally.answers.get() - answers,

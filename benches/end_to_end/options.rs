@@ -92,8 +92,7 @@ fn role(mut args: impl Iterator<Item = String>) -> Result<Role, String> {
 
 fn value<T: FromStr>(name: &str, text: Option<String>) -> Result<T, String> {
     let text = text.ok_or_else(|| format!("{name} needs a value\n{USAGE}"))?;
-    text.parse()
-        .map_err(|_| format!("{name}: {text} is not understood\n{USAGE}"))
+    text.parse().map_err(|_| format!("{name}: {text} is not understood\n{USAGE}"))
 }
 
 fn seconds(name: &str, text: Option<String>) -> Result<Duration, String> {

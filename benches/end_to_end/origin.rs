@@ -10,10 +10,7 @@ use tokio::{
 };
 
 pub(super) fn run() {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         announce(listener.local_addr().unwrap());
@@ -56,16 +53,12 @@ fn length(bytes: &[u8]) -> Option<usize> {
     };
     let field = |name: &str| {
         let found = request.headers.iter();
-        found
-            .filter(|field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value)
-            .next()
+        found.filter(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value).next()
     };
     if field("transfer-encoding").is_some() && !bytes.ends_with(b"0\r\n\r\n") {
         return None;
     }
-    let body = field("content-length").map_or(Some(0), |value| {
-        std::str::from_utf8(value).ok()?.parse::<usize>().ok()
-    });
+    let body = field("content-length")
+        .map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse::<usize>().ok());
     Some(head + body?)
 }

@@ -70,16 +70,9 @@ impl Process {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line
-            .trim()
-            .parse()
-            .expect("it did not say where it listens");
+        let address = line.trim().parse().expect("it did not say where it listens");
         let output = Output::Out(output);
-        Self {
-            child,
-            address,
-            _output: output,
-        }
+        Self { child, address, _output: output }
     }
 
     /// tollgate with the pass-through configuration, which says where it listens in its log.
@@ -99,20 +92,13 @@ impl Process {
         while line.is_empty() || !line.contains(r#""message":"listening""#) {
             line.clear();
             if log.read_line(&mut line).unwrap() == 0 {
-                panic!(
-                    "tollgate does not start; try `tollgate check {}`",
-                    file.display()
-                );
+                panic!("tollgate does not start; try `tollgate check {}`", file.display());
             }
         }
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = event["address"].as_str().unwrap().parse().unwrap();
         let output = Output::Err(log);
-        Self {
-            child,
-            address,
-            _output: output,
-        }
+        Self { child, address, _output: output }
     }
 }
 
@@ -143,19 +129,11 @@ pub(super) fn load(orders: &Orders, pin: bool) -> Seen {
     let mut output = child.stdout.take().unwrap();
     output.read_to_string(&mut said).unwrap();
     assert!(child.wait().unwrap().success(), "the load failed");
-    let numbers: Vec<u64> = said
-        .split_whitespace()
-        .map(|number| number.parse().unwrap())
-        .collect();
+    let numbers: Vec<u64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
     let [answers, errors, elapsed, ticks] = numbers[..] else {
         panic!("the load said {said:?}");
     };
-    Seen {
-        answers,
-        errors,
-        elapsed,
-        ticks,
-    }
+    Seen { answers, errors, elapsed, ticks }
 }
 
 /// Tells the process that started this one where it listens.

@@ -21,11 +21,8 @@ pub(super) enum Proxy {
 }
 
 impl Proxy {
-    pub(super) const ALL: [Self; 3] = [
-        Self::Tollgate,
-        Self::Bare(Client::Legacy),
-        Self::Bare(Client::Pool),
-    ];
+    pub(super) const ALL: [Self; 3] =
+        [Self::Tollgate, Self::Bare(Client::Legacy), Self::Bare(Client::Pool)];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -104,9 +101,7 @@ fn one_round(
         };
         let seen = load(&orders, pin);
         if seen.errors > 0 || seen.answers == 0 {
-            let Seen {
-                answers, errors, ..
-            } = seen;
+            let Seen { answers, errors, .. } = seen;
             let text = format!("{}: {errors} errors, {answers} answers", proxy.name());
             assert!(options.smoke.is_none(), "{text}");
             eprintln!("round {} does not count for {text}", round + 1);

@@ -167,7 +167,7 @@ impl Checker<'_, '_> {
             }
             1 => {}
             _ => {
-                self.error(&path.index(1), "failover between endpoints is not available yet", None)
+                self.error(&path.index(1), "failover between endpoints is not available yet", None);
             }
         }
     }
@@ -373,10 +373,10 @@ fn collect_variables<'a>(node: &'a Node, texts: &mut Vec<(&'a str, &'a [String])
             texts.push((&text.value, &text.variables));
         }
         Value::Array(elements) => {
-            elements.iter().for_each(|element| collect_variables(element, texts))
+            elements.iter().for_each(|element| collect_variables(element, texts));
         }
         Value::Table(entries) => {
-            entries.iter().for_each(|entry| collect_variables(&entry.node, texts))
+            entries.iter().for_each(|entry| collect_variables(&entry.node, texts));
         }
         _ => {}
     }

@@ -57,9 +57,7 @@ pub struct Client {
 impl Client {
     pub async fn connect(address: SocketAddr, record: Arc<Mutex<Vec<u8>>>) -> Self {
         let stream = soon("connecting", TcpStream::connect(address)).await;
-        Self {
-            wire: Wire::new(stream.expect("a connection"), record),
-        }
+        Self { wire: Wire::new(stream.expect("a connection"), record) }
     }
 
     /// Sends bytes as they are. The gateway may have closed already: the answer tells.
@@ -100,9 +98,7 @@ impl Client {
         let (status, fields, minor) = loop {
             let head = self.wire.head().await?;
             let (line, fields) = head.ok_or(io::ErrorKind::UnexpectedEof)?;
-            let rest = line
-                .strip_prefix("HTTP/1.")
-                .unwrap_or_else(|| panic!("{line}"));
+            let rest = line.strip_prefix("HTTP/1.").unwrap_or_else(|| panic!("{line}"));
             let status: u16 = rest[2..5].parse().expect("a status");
             assert_eq!(rest.as_bytes()[5], b' ', "{line}");
             if status >= 200 || status == 101 {
@@ -111,17 +107,11 @@ impl Client {
             assert!(fields.0.is_empty(), "{fields:?}");
             interim.push(status);
         };
-        let closes = fields
-            .all("connection")
-            .iter()
-            .any(|c| c.eq_ignore_ascii_case("close"));
+        let closes = fields.all("connection").iter().any(|c| c.eq_ignore_ascii_case("close"));
         let bodiless = method == "HEAD" || matches!(status, 101 | 204 | 304);
         let mut framed = true;
         let (body, trailers) = if bodiless {
-            assert!(
-                !fields.has("transfer-encoding"),
-                "framing of nothing: {fields:?}"
-            );
+            assert!(!fields.has("transfer-encoding"), "framing of nothing: {fields:?}");
             (Vec::new(), Fields::default())
         } else if let Some(body) = self.wire.body(&fields).await? {
             body
@@ -193,10 +183,7 @@ impl Ask {
             Version::Http1 => {
                 let mut client = Client::connect(address, record).await;
                 client.send(self.http1(address)).await;
-                client
-                    .try_answer(self.method.as_str())
-                    .await
-                    .map_err(|e| e.to_string())
+                client.try_answer(self.method.as_str()).await.map_err(|e| e.to_string())
             }
             Version::Http2 => {
                 let mut client = Http2::connect(address, record).await;

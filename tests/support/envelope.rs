@@ -10,18 +10,9 @@ use tollgate::{Catalog, Entry, Kind};
 pub fn assert_envelope<'c>(answer: &Answer, catalog: &'c Catalog) -> &'c Entry {
     let fields = &answer.fields;
     assert!(answer.status >= 400, "{answer:?}");
-    assert_eq!(
-        fields.one("content-type"),
-        Some("application/json"),
-        "{answer:?}"
-    );
+    assert_eq!(fields.one("content-type"), Some("application/json"), "{answer:?}");
     assert_eq!(fields.one("cache-control"), Some("no-store"), "{answer:?}");
-    for name in [
-        "transfer-encoding",
-        "content-encoding",
-        "etag",
-        "set-cookie",
-    ] {
+    for name in ["transfer-encoding", "content-encoding", "etag", "set-cookie"] {
         assert!(!fields.has(name), "{name} in {answer:?}");
     }
     if answer.version == Version::Http2 {
@@ -29,19 +20,11 @@ pub fn assert_envelope<'c>(answer: &Answer, catalog: &'c Catalog) -> &'c Entry {
     }
     let id = fields.one("x-request-id").expect("x-request-id");
     assert!((1..=128).contains(&id.len()), "{id:?}");
-    let length: usize = fields
-        .one("content-length")
-        .expect("content-length")
-        .parse()
-        .unwrap();
+    let length: usize = fields.one("content-length").expect("content-length").parse().unwrap();
     if answer.method == Method::HEAD {
         assert!(answer.body.is_empty() && length > 0, "{answer:?}");
         let known = |entry: &&Entry| entry.status().as_u16() == answer.status;
-        return catalog
-            .entries()
-            .iter()
-            .find(known)
-            .expect("a status of the catalog");
+        return catalog.entries().iter().find(known).expect("a status of the catalog");
     }
     assert_eq!(answer.body.len(), length, "{answer:?}");
 
@@ -58,10 +41,7 @@ pub fn assert_envelope<'c>(answer: &Answer, catalog: &'c Catalog) -> &'c Entry {
             catalog.name()
         );
     }
-    assert!(
-        !error["message"].as_str().expect("a message").is_empty(),
-        "{body}"
-    );
+    assert!(!error["message"].as_str().expect("a message").is_empty(), "{body}");
     if let Some(in_body) = error.get("request_id") {
         assert_eq!(in_body, id, "{body}");
     }
@@ -89,9 +69,6 @@ pub fn assert_fault(answer: &Answer, catalog: &Catalog, kind: Kind) {
 
 /// The entry that answers this kind of fault.
 pub fn entry_of(catalog: &Catalog, kind: Kind) -> &Entry {
-    let entry = catalog
-        .entries()
-        .iter()
-        .find(|entry| entry.faults().contains(&kind));
+    let entry = catalog.entries().iter().find(|entry| entry.faults().contains(&kind));
     entry.expect("an entry for each kind")
 }

@@ -97,12 +97,7 @@ impl Setup {
 
     /// An upstream, with lines of its table, and the gateway's credential there.
     pub fn upstream(self, name: &str, url: &str, lines: &str) -> Self {
-        self.upstream_with(
-            name,
-            url,
-            lines,
-            "credential = { bearer = \"${PROVIDER_KEY}\" }",
-        )
+        self.upstream_with(name, url, lines, "credential = { bearer = \"${PROVIDER_KEY}\" }")
     }
 
     /// An upstream, with lines of its table and of its endpoint's.
@@ -127,8 +122,7 @@ impl Setup {
 
     /// Everything to this one, with lines for its table.
     pub fn all_to(self, url: &str, lines: &str) -> Self {
-        self.upstream("provider", url, lines)
-            .route("/{*path}", "provider", "")
+        self.upstream("provider", url, lines).route("/{*path}", "provider", "")
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -149,11 +143,7 @@ impl Setup {
 
     /// The configuration file.
     pub fn write(&self) -> PathBuf {
-        let workers = if self.server.contains("workers") {
-            ""
-        } else {
-            "workers = 1\n"
-        };
+        let workers = if self.server.contains("workers") { "" } else { "workers = 1\n" };
         let text = format!(
             "[server]\n{workers}{}\n[catalog]\npreset = \"{}\"\n{}{}",
             self.server, self.preset, self.upstreams, self.routes
@@ -291,8 +281,7 @@ impl Gateway {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.raw(format!("GET {path} HTTP/1.1\r\nhost: api.test\r\n\r\n"))
-            .await
+        self.raw(format!("GET {path} HTTP/1.1\r\nhost: api.test\r\n\r\n")).await
     }
 
     /// Every line of the log so far.
@@ -328,15 +317,12 @@ impl Gateway {
 
     /// The access log's line of a request.
     pub async fn request_line(&self, request_id: &str) -> Value {
-        self.logged(|line| line["message"] == "request" && line["request_id"] == request_id)
-            .await
+        self.logged(|line| line["message"] == "request" && line["request_id"] == request_id).await
     }
 
     /// Sends a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.pid().to_string()])
-            .status();
+        let sent = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 
@@ -419,12 +405,7 @@ pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, St
         text
     });
     let mut out = String::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut out)
-        .unwrap();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     let code = child.wait().unwrap().code().unwrap_or(-1);
     (code, out, error.join().unwrap())
 }

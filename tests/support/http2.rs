@@ -25,9 +25,7 @@ use tokio_rustls::{TlsAcceptor, rustls};
 pub type Body = BoxBody<Bytes, std::io::Error>;
 
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
 }
 
 /// A client that knows that HTTP/2 is spoken.
@@ -40,19 +38,13 @@ pub struct Http2 {
 
 impl Http2 {
     pub async fn connect(address: SocketAddr, record: Arc<Mutex<Vec<u8>>>) -> Self {
-        let stream = soon("connecting", TcpStream::connect(address))
-            .await
-            .unwrap();
+        let stream = soon("connecting", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let handshake =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
         let (sender, connection) = soon("a handshake", handshake).await.unwrap();
         tokio::spawn(connection);
-        Self {
-            sender,
-            address,
-            record,
-        }
+        Self { sender, address, record }
     }
 
     pub async fn ask(&mut self, ask: &Ask) -> hyper::Result<Answer> {
@@ -62,8 +54,7 @@ impl Http2 {
         for (name, value) in &ask.fields {
             request = request.header(name, value);
         }
-        self.request(request.body(full(ask.body.clone())).unwrap())
-            .await
+        self.request(request.body(full(ask.body.clone())).unwrap()).await
     }
 
     /// Sends a request and reads the whole answer.
@@ -74,9 +65,7 @@ impl Http2 {
         let fields = fields(&parts.headers);
         self.note(format!("{fields:?}").as_bytes());
         let collected = soon("a body", body.collect()).await?;
-        let trailers = collected
-            .trailers()
-            .map_or_else(Fields::default, self::fields);
+        let trailers = collected.trailers().map_or_else(Fields::default, self::fields);
         let body = collected.to_bytes().to_vec();
         self.note(&body);
         Ok(Answer {
@@ -98,12 +87,7 @@ impl Http2 {
 
 pub fn fields(headers: &HeaderMap) -> Fields {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    Fields(
-        headers
-            .iter()
-            .map(|(n, v)| (n.to_string(), text(v)))
-            .collect(),
-    )
+    Fields(headers.iter().map(|(n, v)| (n.to_string(), text(v))).collect())
 }
 
 type Script = Arc<dyn Fn(&Received) -> Response<Body> + Send + Sync>;
@@ -183,9 +167,7 @@ async fn serve(
     let io = TokioIo::new(io);
     // The other side may go at any time.
     let _ = if http2 {
-        http2::Builder::new(TokioExecutor::new())
-            .serve_connection(io, service)
-            .await
+        http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await
     } else {
         http1::Builder::new().serve_connection(io, service).await
     };

@@ -120,11 +120,7 @@ impl Origin {
         let script = Arc::new(script);
         Self::accepting(move |stream, number, seen| {
             let raw = seen.raw.clone();
-            let connection = Connection {
-                wire: Wire::new(stream, raw),
-                number,
-                seen,
-            };
+            let connection = Connection { wire: Wire::new(stream, raw), number, seen };
             let script = script.clone();
             async move {
                 // The other side may go at any time; what it should have done, the test asks for.
@@ -153,11 +149,7 @@ impl Origin {
             }
         })
         .abort_handle();
-        Self {
-            address,
-            seen,
-            accepting,
-        }
+        Self { address, seen, accepting }
     }
 
     pub fn url(&self) -> String {

@@ -43,13 +43,9 @@ impl Fields {
     /// The fields of a head or of trailers, without the first line.
     pub fn parse<'l>(lines: impl Iterator<Item = &'l str>) -> Self {
         let field = |line: &str| {
-            let (name, value) = line
-                .split_once(':')
-                .unwrap_or_else(|| panic!("no field: {line:?}"));
-            assert!(
-                !name.is_empty() && !name.contains([' ', '\t']),
-                "no field name: {line:?}"
-            );
+            let (name, value) =
+                line.split_once(':').unwrap_or_else(|| panic!("no field: {line:?}"));
+            assert!(!name.is_empty() && !name.contains([' ', '\t']), "no field name: {line:?}");
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
         Self(lines.map(field).collect())
@@ -67,11 +63,7 @@ pub struct Wire {
 impl Wire {
     pub fn new(stream: TcpStream, record: Arc<Mutex<Vec<u8>>>) -> Self {
         stream.set_nodelay(true).unwrap();
-        Self {
-            stream,
-            buffer: Vec::new(),
-            record,
-        }
+        Self { stream, buffer: Vec::new(), record }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -83,10 +75,7 @@ impl Wire {
         let start = self.buffer.len();
         self.buffer.reserve(64 * 1024);
         let read = self.stream.read_buf(&mut self.buffer).await?;
-        self.record
-            .lock()
-            .unwrap()
-            .extend_from_slice(&self.buffer[start..]);
+        self.record.lock().unwrap().extend_from_slice(&self.buffer[start..]);
         Ok(read)
     }
 
@@ -106,9 +95,7 @@ impl Wire {
     pub async fn until(&mut self, end: &str) -> io::Result<Vec<u8>> {
         let mut from = 0;
         loop {
-            let at = self.buffer[from..]
-                .windows(end.len())
-                .position(|w| w == end.as_bytes());
+            let at = self.buffer[from..].windows(end.len()).position(|w| w == end.as_bytes());
             if let Some(at) = at {
                 return Ok(self.buffer.drain(..from + at + end.len()).collect());
             }
