@@ -32,10 +32,10 @@ fn is_sane(id: &[u8]) -> bool {
 
 fn generate() -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let random = fastrand::u128(..);
     let mut id = [0; 32];
-    for (i, digit) in id.iter_mut().enumerate() {
-        *digit = DIGITS[(random >> (4 * i)) as usize & 0xf];
+    for (pair, byte) in id.chunks_exact_mut(2).zip(fastrand::u128(..).to_ne_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
     }
     HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("0"))
 }

@@ -202,6 +202,16 @@ where
                 }
             }
         }
+        // Boxed: it is seldom, and would make the future of every request as large as itself.
+        Box::pin(self.connect_once(fresh, only_http1)).await
+    }
+
+    /// Makes a connection, or waits for the one that is being made if it may carry this request too.
+    async fn connect_once(
+        &self,
+        fresh: bool,
+        only_http1: bool,
+    ) -> Result<Checkout<B>, UpstreamFault> {
         if only_http1 {
             return self.connect().await;
         }

@@ -31,6 +31,8 @@ use tower_service::Service;
 const STREAMS: u32 = 250;
 /// How often an HTTP/2 client is asked whether it is still there.
 const PING: Duration = Duration::from_secs(20);
+/// The most header fields that hyper has room for without asking for memory, which is its default.
+const HTTP1_FIELDS: usize = 100;
 /// The largest header list that h2 takes before it refuses by itself, without an envelope, in bytes: far above
 /// our own limit, which answers with one.
 const HTTP2_HEADER_LIST: u32 = 1 << 20;
@@ -55,10 +57,10 @@ where
     pub(super) fn new(stack: S, options: Arc<Options>, drain: Drain) -> Self {
         let mut http1 = http1::Builder::new();
         // Above the scanner's own limits, so that hyper never refuses by itself.
-        http1
-            .max_buf_size(2 * options.limits.head_bytes.max(16 * 1024))
-            .max_headers(options.limits.fields + 1)
-            .half_close(false);
+        http1.max_buf_size(2 * options.limits.head_bytes.max(16 * 1024)).half_close(false);
+        if options.limits.fields > HTTP1_FIELDS {
+            http1.max_headers(options.limits.fields);
+        }
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())

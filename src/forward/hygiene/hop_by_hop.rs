@@ -1,15 +1,16 @@
 use http::{HeaderMap, HeaderName, header};
 
-/// Fields that concern one connection alone, nominated or not (RFC 9110, section 7.6.1).
-const ALWAYS: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::UPGRADE,
-    header::TRANSFER_ENCODING,
-];
+/// Whether the field concerns one connection alone, nominated or not (RFC 9110, section 7.6.1).
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONNECTION
+            | header::PROXY_AUTHENTICATE
+            | header::PROXY_AUTHORIZATION
+            | header::UPGRADE
+            | header::TRANSFER_ENCODING
+    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+}
 
 /// Whether a `Connection` line may take this field away.
 ///
@@ -36,7 +37,12 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &ALWAYS {
+    remove_where(headers, is_hop_by_hop);
+}
+
+/// Removes the fields with such names. To look at every name costs less than to ask for each that might be there.
+pub(super) fn remove_where(headers: &mut HeaderMap, doomed: impl Fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| doomed(name)).cloned() {
         headers.remove(name);
     }
 }
@@ -53,7 +59,7 @@ pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
 /// Fields that have no business in trailers (RFC 9110, section 6.5.1): framing, routing, credentials, and
 /// whatever the gateway decides on.
 pub(super) fn is_forbidden_trailer(name: &HeaderName) -> bool {
-    ALWAYS.contains(name)
+    is_hop_by_hop(name)
         || matches!(
             *name,
             header::HOST

@@ -1,4 +1,4 @@
-use super::hop_by_hop::{has_token, is_forbidden_trailer, remove_hop_by_hop};
+use super::hop_by_hop::{has_token, is_forbidden_trailer, is_hop_by_hop, remove_hop_by_hop};
 use crate::{Fault, forward::endpoint::Endpoint};
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts};
 
@@ -7,6 +7,33 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts};
 pub(in crate::forward) struct RequestFacts {
     /// The protocol that the client asks to switch to.
     pub(in crate::forward) upgrade: Option<HeaderValue>,
+}
+
+/// Which fields there are to be dealt with: most requests have none of them.
+#[derive(Debug, Default)]
+struct Found {
+    expect: bool,
+    upgrade: bool,
+    te: bool,
+    via: bool,
+    /// Any that concerns the connection alone, `TE` among them.
+    hop_by_hop: bool,
+}
+
+impl Found {
+    fn look(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            match *name {
+                header::EXPECT => found.expect = true,
+                header::VIA => found.via = true,
+                header::TE => (found.te, found.hop_by_hop) = (true, true),
+                header::UPGRADE => (found.upgrade, found.hop_by_hop) = (true, true),
+                _ => found.hop_by_hop |= is_hop_by_hop(name),
+            }
+        }
+        found
+    }
 }
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -23,25 +50,28 @@ pub(in crate::forward) fn clean_request(
     endpoint: &Endpoint,
 ) -> Result<RequestFacts, Fault> {
     let headers = &mut parts.headers;
+    let found = Found::look(headers);
     // RFC 9110, section 10.1.1. The server side answers `100 Continue` itself, when the body is first asked
     // for; the provider never hears of it.
-    if let Some(expect) = headers.remove(header::EXPECT)
+    if found.expect
+        && let Some(expect) = headers.remove(header::EXPECT)
         && !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
     {
         return Err(Fault::ExpectationFailed);
     }
-    let upgrade = asked_upgrade(headers, parts.version);
-    let trailers = has_token(headers, &header::TE, "trailers");
-    remove_hop_by_hop(headers);
-    headers.remove(header::TE);
-    headers.remove("http2-settings");
-    if trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    let upgrade = if found.upgrade { asked_upgrade(headers, parts.version) } else { None };
+    if found.hop_by_hop {
+        let trailers = found.te && has_token(headers, &header::TE, "trailers");
+        remove_hop_by_hop(headers);
+        headers.remove(header::TE);
+        if trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
     }
     if parts.version == Version::HTTP_2 {
         join_cookies(headers);
     }
-    add_via(headers, parts.version, endpoint)?;
+    add_via(headers, found.via, parts.version, endpoint)?;
     set_host(parts, endpoint);
     if let Some((name, value)) = endpoint.credential() {
         // The caller's credential is for us; ours is for the provider.
@@ -81,17 +111,25 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Adds our `Via` (RFC 9110, section 7.6.3), unless it is there already: then the request has come round.
-fn add_via(headers: &mut HeaderMap, version: Version, endpoint: &Endpoint) -> Result<(), Fault> {
+fn add_via(
+    headers: &mut HeaderMap,
+    found: bool,
+    version: Version,
+    endpoint: &Endpoint,
+) -> Result<(), Fault> {
     let Some(via) = endpoint.via() else {
         return Ok(());
     };
-    let seen = headers
-        .get_all(header::VIA)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
-        .filter_map(|hop| hop.trim_ascii().split(u8::is_ascii_whitespace).nth(1))
-        .any(|by| by == via.pseudonym.as_bytes());
-    if seen {
+    let seen = || {
+        let hops = headers
+            .get_all(header::VIA)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|b| *b == b','));
+        let mut names =
+            hops.filter_map(|hop| hop.trim_ascii().split(u8::is_ascii_whitespace).nth(1));
+        names.any(|by| by == via.pseudonym.as_bytes())
+    };
+    if found && seen() {
         return Err(Fault::LoopDetected);
     }
     headers.append(header::VIA, via.value(version).clone());

@@ -1,42 +1,31 @@
-use super::hop_by_hop::{has_token, is_forbidden_trailer, remove_hop_by_hop};
+use super::hop_by_hop::{
+    has_token, is_forbidden_trailer, is_hop_by_hop, remove_hop_by_hop, remove_where,
+};
 use crate::fault::{Cause, UpstreamFault, UpstreamKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, response::Parts, uri::Authority};
 use std::time::Duration;
 
-/// Fields that tell a client who the provider is, or bind the client to the provider's host.
-const IDENTIFYING: [HeaderName; 8] = [
-    header::SERVER,
-    header::VIA,
-    header::ALT_SVC,
-    header::STRICT_TRANSPORT_SECURITY,
-    HeaderName::from_static("x-powered-by"),
-    HeaderName::from_static("nel"),
-    HeaderName::from_static("report-to"),
-    HeaderName::from_static("reporting-endpoints"),
-];
-
-/// Prefixes of such fields: content delivery networks, proxies, and providers' own.
-const IDENTIFYING_PREFIXES: [&str; 6] =
-    ["cf-", "x-envoy-", "x-amz-cf-", "x-amzn-", "x-served-by", "openai-"];
+/// Whether the field tells a client who the provider is, or binds the client to the provider's host.
+fn is_identifying(name: &HeaderName) -> bool {
+    /// Of content delivery networks, proxies, and providers' own.
+    const PREFIXES: [&str; 6] =
+        ["cf-", "x-envoy-", "x-amz-cf-", "x-amzn-", "x-served-by", "openai-"];
+    matches!(
+        *name,
+        header::SERVER | header::VIA | header::ALT_SVC | header::STRICT_TRANSPORT_SECURITY
+    ) || matches!(name.as_str(), "x-powered-by" | "nel" | "report-to" | "reporting-endpoints")
+        || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
 
 /// Makes a provider's answer one of ours: hop-by-hop fields out, and what identifies the provider.
 ///
 /// True for a redirect of the provider to itself: its body, which says again where to go, is not to be shown.
 pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority) -> bool {
     let headers = &mut parts.headers;
-    remove_hop_by_hop(headers);
-    for name in &IDENTIFYING {
-        headers.remove(name);
+    if headers.contains_key(header::CONNECTION) {
+        remove_hop_by_hop(headers);
     }
-    let prefixed = |name: &&HeaderName| {
-        IDENTIFYING_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
-    };
-    if headers.keys().any(|name| prefixed(&name)) {
-        let found: Vec<_> = headers.keys().filter(prefixed).cloned().collect();
-        for name in found {
-            headers.remove(name);
-        }
-    }
+    remove_where(headers, |name| is_hop_by_hop(name) || is_identifying(name));
     let Some(relative) =
         headers.get(header::LOCATION).and_then(|location| without_authority(location, provider))
     else {
@@ -95,14 +84,15 @@ pub(in crate::forward) fn is_upgrade_to(headers: &HeaderMap, asked: &HeaderValue
 
 /// How long the provider keeps an idle connection, if it says so: `Keep-Alive: timeout=5`.
 pub(in crate::forward) fn keep_alive_hint(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get("keep-alive")?.to_str().ok()?;
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
     let timeout = value.split(',').find_map(|p| p.trim().strip_prefix("timeout="))?;
     timeout.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Drops trailer fields of an answer that have no business there, or identify the provider.
 pub(in crate::forward) fn keep_response_trailers(trailers: HeaderMap) -> HeaderMap {
-    keep_trailers(trailers, |name| is_forbidden_trailer(name) || IDENTIFYING.contains(name))
+    keep_trailers(trailers, |name| is_forbidden_trailer(name) || is_identifying(name))
 }
 
 pub(super) fn keep_trailers(

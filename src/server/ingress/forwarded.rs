@@ -41,11 +41,16 @@ impl Peer {
         let host = host.or_else(|| parts.headers.get(header::HOST).cloned());
         let headers = &mut parts.headers;
         remove_forged(headers, self.trusted);
-        headers.insert(FOR, self.forwarded_for(headers));
-        if !headers.contains_key(PROTO) {
+        // Of an untrusted peer's own nothing is left.
+        let keep = |name| self.trusted && headers.contains_key(name);
+        let (keep_proto, keep_host) = (keep(PROTO), keep(HOST));
+        let forwarded_for =
+            if self.trusted { self.forwarded_for(headers) } else { self.address.clone() };
+        headers.insert(FOR, forwarded_for);
+        if !keep_proto {
             headers.insert(PROTO, HeaderValue::from_static("http"));
         }
-        if let (false, Some(host)) = (headers.contains_key(HOST), host) {
+        if let (false, Some(host)) = (keep_host, host) {
             headers.insert(HOST, host);
         }
     }
