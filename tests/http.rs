@@ -408,7 +408,7 @@ async fn targets_of_http2() {
         let case = format!("{request:?}");
         let answer = match client.request(request).await {
             Ok(answer) => answer,
-            Err(error) => panic!("{:.80}: {error:?}", case),
+            Err(error) => panic!("{case:.80}: {error:?}"),
         };
         assert_fault(&answer, &gateway.catalog, kind);
     }
@@ -1096,5 +1096,69 @@ async fn http2_to_the_provider() {
         origin.connection_count(),
         1,
         "one connection for all of them"
+    );
+}
+
+/// A success that says nothing about its provider passes as it is, whatever is in it.
+#[tokio::test]
+async fn a_success_passes_byte_for_byte() {
+    let body: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+    let fields = "content-type: image/x-any\r\ncontent-encoding: br\r\netag: W/\"1\"\r\nx-odd: \"a, b\"  c\r\n\
+                  cache-control: max-age=60\r\nvary: accept\r\n";
+    let head = format!(
+        "HTTP/1.1 206 Odd Reason\r\n{fields}content-length: {}\r\n\r\n",
+        body.len()
+    );
+    let whole = [head.as_bytes(), &body].concat();
+    let origin = Origin::start(move |_| vec![Act::send(whole.clone())]).await;
+    let gateway = Gateway::to(&origin).await;
+    for version in Version::BOTH {
+        let answer = gateway.ask(Ask::new(version, "GET", "/x")).await;
+        assert_eq!((answer.status, &answer.body), (206, &body));
+        let mut want: Vec<_> = fields.lines().map(str::to_owned).collect();
+        want.sort();
+        let names = ["content-length", "date", "x-request-id"];
+        assert_eq!(answer.fields.without(&names), want, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn providers_of_http_1_0() {
+    let origin = Origin::start(|request| {
+        let answer = match &*request.target {
+            "/length" => "HTTP/1.0 200 OK\r\ncontent-length: 3\r\n\r\nyes",
+            "/kept" => "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 3\r\n\r\nyes",
+            _ => "HTTP/1.0 200 OK\r\n\r\nyes",
+        };
+        vec![Act::send(answer), Act::Fin]
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    for version in Version::BOTH {
+        for path in ["/length", "/kept", "/until-close"] {
+            gateway
+                .ask(Ask::new(version, "GET", path))
+                .await
+                .assert_ok("yes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_wants_to_close_is_let_go() {
+    let origin = Origin::ok("yes").await;
+    let gateway = Gateway::to(&origin).await;
+    for lines in ["Connection: close\r\n", "Connection: X, Close\r\n"] {
+        let mut client = gateway.client().await;
+        let answer = client.send(get(lines)).await.answer("GET").await;
+        answer.assert_ok("yes");
+        assert_eq!(answer.fields.one("connection"), Some("close"));
+        client.assert_closed().await;
+    }
+    gateway.get("/x").await.assert_ok("yes");
+    assert_eq!(
+        origin.connection_count(),
+        1,
+        "the provider's connection is another matter"
     );
 }
