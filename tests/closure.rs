@@ -632,3 +632,59 @@ async fn a_broken_answer_is_never_a_short_success() {
         assert!(cut_off >= BREAKS.len(), "the log tells of {cut_off}");
     }
 }
+
+/// An answer without a body has no length to be checked while it is read, and must not pass on one that is none.
+#[tokio::test]
+async fn a_length_that_is_none_without_a_body() {
+    for setup in presets() {
+        let origin = failing().await;
+        let gateway = setup.all_to(&origin.url(), "").start().await;
+        let exits = LENGTHS.iter().map(|(name, kind, _)| (format!("/{name}"), *kind));
+        try_with(&["HEAD"], gateway, exits).await;
+    }
+    for length in ["content-length: five", "content-length: 5\r\ncontent-length: 6"] {
+        let head = format!("HTTP/1.1 304 Not Modified\r\n{length}\r\n\r\n");
+        let origin = Origin::start(move |_| send(head.clone())).await;
+        let gateway = Gateway::to(&origin).await;
+        for version in Version::BOTH {
+            let answer = gateway.try_ask(ask(version, "GET", "/x")).await;
+            let answer = answer.unwrap_or_else(|error| panic!("{length:?} {version:?}: {error}"));
+            match answer.status {
+                304 => assert_eq!(answer.fields.one("content-length"), None),
+                _ => assert_fault(&answer, &gateway.catalog, UNEXPECTED),
+            }
+        }
+    }
+}
+
+/// A header list beyond what h2 itself takes: not even then may something else than an envelope come out.
+#[tokio::test]
+async fn a_huge_header_list_in_http2() {
+    let origin = Origin::ok("never").await;
+    let gateway = Gateway::to(&origin).await;
+    let mut asked = ask(Version::Http2, "GET", "/x");
+    for number in 0..40 {
+        asked = asked.field(&format!("x-{number}"), &"y".repeat(32 * 1024));
+    }
+    // Breaking the stream off is as good as an answer; an answer of another kind is not.
+    if let Ok(answer) = gateway.try_ask(asked).await {
+        assert_fault(&answer, &gateway.catalog, Kind::HeaderTooLarge);
+    }
+}
+
+/// HTTP/1.0 has no chunks: there the end of the connection is the end of the answer, unless it is a reset.
+#[tokio::test]
+async fn a_broken_answer_is_never_a_short_success_in_http_1_0() {
+    let origin = breaking().await;
+    let gateway = Gateway::setup().all_to(&origin.url(), "idle_timeout = \"100ms\"").start().await;
+    let mut short = Vec::new();
+    for (name, _) in BREAKS {
+        let mut client = gateway.client().await;
+        client.send(format!("GET /{name} HTTP/1.0\r\nhost: a\r\n\r\n")).await;
+        match client.try_answer("GET").await {
+            Ok(answer) if answer.status < 400 => short.push(name),
+            _ => {}
+        }
+    }
+    assert!(short.is_empty(), "short successes: {short:?}");
+}

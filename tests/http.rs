@@ -277,7 +277,7 @@ async fn targets_of_http2() {
         let case = format!("{request:?}");
         let answer = match client.request(request).await {
             Ok(answer) => answer,
-            Err(error) => panic!("{:.80}: {error:?}", case),
+            Err(error) => panic!("{case:.80}: {error:?}"),
         };
         assert_fault(&answer, &gateway.catalog, kind);
     }
@@ -783,4 +783,155 @@ async fn http2_to_the_provider() {
     let answer = gateway.raw(get(upgrade)).await;
     answer.assert_ok("GET ");
     assert_eq!(origin.connection_count(), 1, "one connection for all of them");
+}
+
+/// A success that says nothing about its provider passes as it is, whatever is in it.
+#[tokio::test]
+async fn a_success_passes_byte_for_byte() {
+    let body: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+    let fields = "content-type: image/x-any\r\ncontent-encoding: br\r\netag: W/\"1\"\r\nx-odd: \"a, b\"  c\r\n\
+                  cache-control: max-age=60\r\nvary: accept\r\n";
+    let head = format!("HTTP/1.1 206 Odd Reason\r\n{fields}content-length: {}\r\n\r\n", body.len());
+    let whole = [head.as_bytes(), &body].concat();
+    let origin = Origin::start(move |_| vec![Act::send(whole.clone())]).await;
+    let gateway = Gateway::to(&origin).await;
+    for version in Version::BOTH {
+        let answer = gateway.ask(Ask::new(version, "GET", "/x")).await;
+        assert_eq!((answer.status, &answer.body), (206, &body));
+        let mut want: Vec<_> = fields.lines().map(str::to_owned).collect();
+        want.sort();
+        let names = ["content-length", "date", "x-request-id"];
+        assert_eq!(answer.fields.without(&names), want, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn providers_of_http_1_0() {
+    let origin = Origin::start(|request| {
+        let answer = match &*request.target {
+            "/length" => "HTTP/1.0 200 OK\r\ncontent-length: 3\r\n\r\nyes",
+            "/kept" => "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 3\r\n\r\nyes",
+            _ => "HTTP/1.0 200 OK\r\n\r\nyes",
+        };
+        vec![Act::send(answer), Act::Fin]
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    for version in Version::BOTH {
+        for path in ["/length", "/kept", "/until-close"] {
+            gateway.ask(Ask::new(version, "GET", path)).await.assert_ok("yes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_wants_to_close_is_let_go() {
+    let origin = Origin::ok("yes").await;
+    let gateway = Gateway::to(&origin).await;
+    for lines in ["Connection: close\r\n", "Connection: X, Close\r\n"] {
+        let mut client = gateway.client().await;
+        let answer = client.send(get(lines)).await.answer("GET").await;
+        answer.assert_ok("yes");
+        assert_eq!(answer.fields.one("connection"), Some("close"));
+        client.assert_closed().await;
+    }
+    gateway.get("/x").await.assert_ok("yes");
+    assert_eq!(origin.connection_count(), 1, "the provider's connection is another matter");
+}
+
+/// RFC 9112, section 9.6: who is about to close says so, or the next request is sent into nothing.
+#[tokio::test]
+async fn an_answer_before_the_end_says_so() {
+    let origin = Origin::ok("yes").await;
+    let gateway = Gateway::setup()
+        .server("body_timeout = \"100ms\"")
+        .upstream("provider", &origin.url(), "")
+        .route("/x", "provider", "method = \"POST\"")
+        .start()
+        .await;
+    let table = [
+        (
+            "a broken body",
+            "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        ),
+        ("a body that does not come", "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"),
+        (
+            "a body that nobody wants",
+            "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhello",
+        ),
+        (
+            "a refused expectation",
+            "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        ),
+    ];
+    let mut silent = Vec::new();
+    for (case, request) in table {
+        let mut client = gateway.client().await;
+        let answer = client.send(request).await.answer("POST").await;
+        assert!(answer.status >= 400);
+        let closes = support::soon("the next event", client.wire.fill()).await;
+        assert!(matches!(closes, Ok(0)), "{case}: {closes:?}");
+        if answer.kept {
+            silent.push(case);
+        }
+    }
+    assert!(silent.is_empty(), "closed without `connection: close`: {silent:?}");
+}
+
+/// `Trailer` is a hint that a sender should give (RFC 9110, section 6.6.2); trailers without it are trailers too.
+#[tokio::test]
+async fn trailers_that_nobody_announced() {
+    let origin = Origin::start(|_| {
+        let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\nx-end: 1\r\n\r\n";
+        vec![Act::send(answer)]
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    let request = "POST /x HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: te\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   2\r\nhi\r\n0\r\nx-begin: 1\r\n\r\n";
+    let answer = gateway.raw(request).await;
+    answer.assert_ok("yes");
+    let seen = origin.only_request().trailers;
+    assert_eq!(
+        (seen.without(&[]), answer.trailers.without(&[])),
+        (vec!["x-begin: 1".to_owned()], vec!["x-end: 1".to_owned()]),
+        "request, answer"
+    );
+}
+
+/// RFC 9110, section 8.6: no Content-Length in a 204, whatever the provider says.
+#[tokio::test]
+async fn no_length_in_a_204() {
+    let origin = Origin::start(|_| {
+        vec![Act::send("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\nhello")]
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    for version in Version::BOTH {
+        let answer = gateway.ask(Ask::new(version, "GET", "/x")).await;
+        assert_eq!(
+            (answer.status, answer.fields.one("content-length")),
+            (204, None),
+            "{version:?}"
+        );
+    }
+}
+
+/// `Location` loses the provider's name; `Content-Location` and `Link` tell it as well.
+#[tokio::test]
+async fn the_providers_name_in_other_fields() {
+    let origin = Origin::connections(|mut connection| async move {
+        let own = connection.wire.stream.local_addr()?;
+        while connection.request().await?.is_some() {
+            let fields = format!(
+                "content-location: http://{own}/x\r\nlink: <http://{own}/x?page=2>; rel=next\r\n"
+            );
+            connection.wire.send(answer(200, &fields, "yes")).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    // That the name is in no answer, `Gateway` sees to when it goes.
+    gateway.get("/x").await.assert_ok("yes");
 }

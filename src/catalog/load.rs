@@ -62,7 +62,10 @@ pub(super) fn apply(source: &mut Source, settings: &Settings) -> Vec<Mistake> {
     if let Some(fields) = &settings.fields {
         source.fields.clone_from(fields);
     }
-    let patches = settings.entries.iter();
+    // Codes first: what is said of one fault goes before what is said of its code.
+    let (codes, others): (Vec<_>, Vec<_>) =
+        settings.entries.iter().partition(|(name, _)| source.has_code(name));
+    let patches = codes.into_iter().chain(others);
     patches.filter_map(|(name, patch)| source.patch(name, patch).err()).collect()
 }
 

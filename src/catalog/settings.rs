@@ -32,7 +32,8 @@ pub struct EntryPatch {
     /// The HTTP status, 400 to 599.
     #[serde(default)]
     pub status: Option<u16>,
-    /// The message that callers get. A fault's details are named in braces, such as `{limit}`.
+    /// The message that callers get, for every fault with this code. A fault's details are named in braces, such as
+    /// `{limit}`.
     #[serde(default)]
     pub message: Option<String>,
     /// A few words, for the documentation.

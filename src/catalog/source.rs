@@ -50,6 +50,10 @@ impl SourceEntry {
         set(&mut self.code, &patch.code);
         set(&mut self.title, &patch.title);
         set(&mut self.message, &patch.message);
+        if patch.message.is_some() {
+            // Who changes the words of a code means all of its faults.
+            self.messages.clear();
+        }
         set(&mut self.problem, &patch.problem);
         set(&mut self.solution, &patch.solution);
         self.status = patch.status.unwrap_or(self.status);
@@ -57,6 +61,11 @@ impl SourceEntry {
 }
 
 impl Source {
+    /// Whether an entry has this code.
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        self.entries.iter().any(|entry| entry.code == code)
+    }
+
     /// Applies one `[catalog.entries.NAME]`.
     pub(super) fn patch(&mut self, name: &str, patch: &EntryPatch) -> Result<(), Mistake> {
         let at = vec!["entries".to_owned(), name.to_owned()];

@@ -33,9 +33,11 @@ const STREAMS: u32 = 250;
 const PING: Duration = Duration::from_secs(20);
 /// The most header fields that hyper has room for without asking for memory, which is its default.
 const HTTP1_FIELDS: usize = 100;
-/// The largest header list that h2 takes before it refuses by itself, without an envelope, in bytes: far above
-/// our own limit, which answers with one.
-const HTTP2_HEADER_LIST: u32 = 1 << 20;
+/// The largest header list that h2 takes before it refuses by itself, without an envelope: well above our own
+/// limit, which answers with one, and small enough for every stream of a connection to have one.
+fn http2_header_list(head_bytes: usize) -> u32 {
+    u32::try_from(head_bytes.saturating_mul(4)).unwrap_or(u32::MAX).max(64 * 1024)
+}
 
 /// What the connections of one worker share.
 pub(super) struct Connections<S> {
@@ -65,7 +67,7 @@ where
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
-            .max_header_list_size(HTTP2_HEADER_LIST)
+            .max_header_list_size(http2_header_list(options.limits.head_bytes))
             .keep_alive_interval(PING);
         let normalize = NormalizeLayer::new(options.catalog.clone());
         Self { stack, options, normalize, drain, http1, http2 }

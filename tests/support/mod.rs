@@ -8,6 +8,7 @@
     dead_code,
     unreachable_pub,
     unused_imports,
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "each test binary uses a part of it, and a test may panic"

@@ -2,7 +2,9 @@ use super::hop_by_hop::{
     has_token, is_forbidden_trailer, is_hop_by_hop, remove_hop_by_hop, remove_where,
 };
 use crate::fault::{Cause, UpstreamFault, UpstreamKind};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, response::Parts, uri::Authority};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, response::Parts, uri::Authority,
+};
 use std::time::Duration;
 
 /// Whether the field tells a client who the provider is, or binds the client to the provider's host.
@@ -26,19 +28,56 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority
         remove_hop_by_hop(headers);
     }
     remove_where(headers, |name| is_hop_by_hop(name) || is_identifying(name));
-    let Some(relative) =
-        headers.get(header::LOCATION).and_then(|location| without_authority(location, provider))
-    else {
-        return false;
-    };
-    headers.insert(header::LOCATION, relative);
-    let redirect = parts.status.is_redirection();
-    if redirect {
+    if parts.status == StatusCode::NO_CONTENT {
+        // RFC 9110, section 8.6: it has none, whatever the provider says.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    hide_host(headers, provider);
+    let redirected = relative(headers, &header::LOCATION, provider);
+    let hidden = redirected && parts.status.is_redirection();
+    if hidden {
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
             headers.remove(name);
         }
     }
-    redirect
+    hidden
+}
+
+/// Takes the provider's name out of fields that refer to other resources: a location stays as a path, whatever
+/// else has the name goes.
+fn hide_host(headers: &mut HeaderMap, provider: &Authority) {
+    const REFRESH: HeaderName = HeaderName::from_static("refresh");
+    let refers = |name: &HeaderName| {
+        matches!(*name, header::CONTENT_LOCATION | header::LINK | header::SET_COOKIE | REFRESH)
+    };
+    if !headers.keys().any(refers) {
+        return;
+    }
+    relative(headers, &header::CONTENT_LOCATION, provider);
+    let host = provider.host().to_ascii_lowercase();
+    for name in [header::CONTENT_LOCATION, header::LINK, header::SET_COOKIE, REFRESH] {
+        let names_it = |value: &HeaderValue| {
+            let value = value.as_bytes().to_ascii_lowercase();
+            value.windows(host.len()).any(|window| window == host.as_bytes())
+        };
+        if headers.get_all(&name).iter().any(names_it) {
+            let kept: Vec<_> =
+                headers.get_all(&name).iter().filter(|value| !names_it(value)).cloned().collect();
+            headers.remove(&name);
+            for value in kept {
+                headers.append(name.clone(), value);
+            }
+        }
+    }
+}
+
+/// Makes the provider's own URL in this field a path; whether there was one.
+fn relative(headers: &mut HeaderMap, name: &HeaderName, provider: &Authority) -> bool {
+    let path = headers.get(name).and_then(|value| without_authority(value, provider));
+    path.is_some_and(|path| {
+        headers.insert(name, path);
+        true
+    })
 }
 
 /// A redirect of the provider to itself, without its name.
@@ -51,21 +90,37 @@ fn without_authority(location: &HeaderValue, provider: &Authority) -> Option<Hea
     HeaderValue::from_str(uri.path_and_query().map_or("/", |path| path.as_str())).ok()
 }
 
-/// Refuses an answer whose end could be found in two ways (RFC 9112, section 6.3).
+/// Refuses an answer whose end could be found in two ways (RFC 9112, section 6.3), or whose length is none.
+///
+/// hyper looks at a length only where there is a body to measure; the next reader may look always.
 ///
 /// # Errors
 ///
-/// [`UpstreamKind::Unexpected`] for a transfer coding other than one `chunked`, or one beside a length.
+/// [`UpstreamKind::Unexpected`] for a transfer coding other than one `chunked`, for one beside a length, and for
+/// a length that comes twice or is not made of digits.
 pub(in crate::forward) fn check_framing(headers: &HeaderMap) -> Result<(), UpstreamFault> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else {
-        return Ok(());
+    let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+    let is_length = |length: &[u8]| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+    let unambiguous = match (
+        one_of(headers, &header::TRANSFER_ENCODING),
+        one_of(headers, &header::CONTENT_LENGTH),
+    ) {
+        (Ok(None), Ok(None)) => true,
+        (Ok(None), Ok(Some(length))) => is_length(length),
+        (Ok(Some(coding)), Ok(None)) => is_chunked(coding),
+        _ => false,
     };
-    let chunked = coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
-    if chunked && codings.next().is_none() && !headers.contains_key(header::CONTENT_LENGTH) {
+    if unambiguous {
         return Ok(());
     }
     Err(UpstreamFault::new(UpstreamKind::Unexpected, Cause::Malformed))
+}
+
+/// The value of a field that must not come twice.
+fn one_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h [u8]>, ()> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(HeaderValue::as_bytes);
+    if values.next().is_some() { Err(()) } else { Ok(first) }
 }
 
 /// Whether a `101` switches to the protocol that was asked for.
@@ -137,6 +192,15 @@ mod tests {
             (&[("location", "http://PROVIDER.test:9/a")], &[("location", "/a")]),
             (&[("location", "https://cdn.test/a")], &[("location", "https://cdn.test/a")]),
             (&[("location", "/a")], &[("location", "/a")]),
+            (&[("content-location", "http://provider.test/a")], &[("content-location", "/a")]),
+            (
+                &[("link", "<https://PROVIDER.test/2>; rel=next"), ("link", "</3>")],
+                &[("link", "</3>")],
+            ),
+            (
+                &[("set-cookie", "a=1; Domain=provider.test"), ("refresh", "1; url=/x")],
+                &[("refresh", "1; url=/x")],
+            ),
             (&[("trailer", "x-sum")], &[("trailer", "x-sum")]),
         ];
         for (sent, want) in table {
@@ -170,6 +234,11 @@ mod tests {
         let table: &[(&[(&'static str, &'static str)], bool)] = &[
             (&[], true),
             (&[("content-length", "1")], true),
+            (&[("content-length", "1"), ("content-length", "1")], false),
+            (&[("content-length", "five")], false),
+            (&[("content-length", "+5")], false),
+            (&[("content-length", "5, 5")], false),
+            (&[("content-length", "")], false),
             (&[("transfer-encoding", "chunked")], true),
             (&[("transfer-encoding", "Chunked")], true),
             (&[("transfer-encoding", "gzip, chunked")], false),

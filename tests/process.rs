@@ -1,0 +1,305 @@
+//! The binary as a process: commands, exit codes, signals, drain.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use serde_json::Value;
+use std::{net::TcpListener, process::Command, sync::Arc};
+use support::{
+    CREDENTIAL, Client, Gateway, Origin, assert_envelope,
+    gateway::{BINARY, Directory, run},
+    origin::ok,
+    soon,
+};
+use tokio::sync::Notify;
+use tollgate::{Catalog, Kind};
+
+const GOOD: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[upstream.images]\n[[upstream.images.endpoint]]\n\
+                    url = \"http://127.0.0.1:9\"\ncredential = { bearer = \"${IMAGES_KEY}\" }\n\
+                    [[route]]\npath = \"/{*path}\"\nupstream = \"images\"\n";
+
+#[test]
+fn check_a_good_file() {
+    let directory = Directory::default();
+    let file = directory.file("good.toml", GOOD);
+    let file = file.to_str().unwrap();
+    let (code, out, err) = run(&["check", file], &[("IMAGES_KEY", CREDENTIAL)]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, format!("{file}: ok (1 routes, 1 upstreams)\n"));
+    // What is missing in the environment is said, and no reason not to start.
+    let (code, _, err) = run(&["check", file], &[]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.starts_with("warning: ") && err.contains("IMAGES_KEY") && err.contains("good.toml:6"),
+        "{err}"
+    );
+}
+
+#[test]
+fn check_tells_every_mistake_at_once() {
+    let directory = Directory::default();
+    let file = directory.file(
+        "bad.toml",
+        format!(
+            "[server]\nlisten = \"nowhere\"\nidle_timeuot = \"1s\"\n[upstream.images]\ntimeout = \"soon\"\n\
+             [[upstream.images.endpoint]]\nurl = \"http://user:{CREDENTIAL}@a\"\n\
+             credential = {{ bearer = \"{CREDENTIAL}\\n\" }}\n[[route]]\npath = \"no-slash\"\nupstream = \"image\"\n"
+        ),
+    );
+    let (code, out, err) = run(&["check", file.to_str().unwrap()], &[]);
+    assert_eq!((code, out.as_str()), (78, ""), "{err}");
+    for (line, key) in [
+        (2, "server.listen"),
+        (3, "server.idle_timeuot"),
+        (5, "upstream.images.timeout"),
+        (7, "upstream.images.endpoint[0].url"),
+        (8, "upstream.images.endpoint[0].credential"),
+        (10, "route[0].path"),
+    ] {
+        let found =
+            err.lines().any(|l| l.contains(&format!("bad.toml:{line}:")) && l.contains(key));
+        assert!(found, "line {line}, {key}:\n{err}");
+    }
+    assert!(err.contains("idle_timeout"), "did you mean:\n{err}");
+    assert!(!err.contains(CREDENTIAL), "{err}");
+    // `serve` says the same.
+    let (code, _, served) = run(&["serve", "--config", file.to_str().unwrap()], &[]);
+    assert_eq!((code, served), (78, err));
+}
+
+#[test]
+fn exit_codes() {
+    let directory = Directory::default();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (good, none) = (path("good.toml"), path("none.toml"));
+    directory.file("good.toml", GOOD);
+    directory.file("syntax.toml", "[server\n");
+    directory.file("ca.pem", "no certificate");
+    directory.file(
+        "ca.toml",
+        GOOD.replace("[upstream.images]\n", "[upstream.images]\nca_file = \"ca.pem\"\n"),
+    );
+    directory.file("preset.toml", format!("[catalog]\npreset = \"defualt\"\n{GOOD}"));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let (syntax, ca, preset) = (path("syntax.toml"), path("ca.toml"), path("preset.toml"));
+    let table: &[(&[&str], i32, &str)] = &[
+        (&["serve", "--config", &none], 78, "none.toml"),
+        (&["check", &none], 78, "none.toml"),
+        (&["check", &syntax], 78, "syntax.toml:1"),
+        (&["check", &ca], 78, "ca_file"),
+        (&["serve", "--config", &ca], 78, "ca_file"),
+        (&["check", &preset], 78, "did you mean"),
+        (&["serve", "--config", &good, "--listen", &taken], 1, "another process"),
+        (&["serve", "--upstream", "http://127.0.0.1:9", "--listen", &taken], 1, "another process"),
+        (&["serve", "--config", &good, "--admin", &taken], 1, "server.admin"),
+        (&["serve", "--upstream", "ftp://a"], 2, "--upstream"),
+        (&["serve", "--upstream", "http://a", "--config", &good], 2, "--config"),
+        (&["serve"], 2, "--config"),
+        (&["serve", "--listen", "nowhere"], 2, "--listen"),
+        (&["check"], 2, "FILE"),
+        (&["frobnicate"], 2, "frobnicate"),
+        (&[], 2, "Usage"),
+        (&["catalog", "--format", "xml"], 2, "xml"),
+        (&["catalog", "--preset", "apistr", "--format", "json"], 2, "apistr"),
+        (&["explain", "not_fuond"], 1, "did you mean not_found?"),
+        (&["explain", "qqqqqqqqqq"], 1, "catalog"),
+        (&["--version"], 0, ""),
+        (&["--help"], 0, ""),
+    ];
+    for (arguments, want, said) in table {
+        let (code, _, err) = run(arguments, &[]);
+        assert_eq!(code, *want, "{arguments:?}\n{err}");
+        assert!(err.contains(said), "{arguments:?}: {said}\n{err}");
+        assert!(!err.contains("panicked"), "{err}");
+    }
+}
+
+#[test]
+fn schema_and_catalog() {
+    let (code, out, _) = run(&["schema"], &[]);
+    let schema: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, schema["type"].as_str()), (0, Some("object")));
+    assert!(
+        schema["properties"]["route"].is_object() && schema["properties"]["upstream"].is_object()
+    );
+    for preset in Catalog::presets() {
+        let catalog = Catalog::preset(preset).unwrap();
+        let (code, out, _) = run(&["catalog", "--preset", preset, "--format", "json"], &[]);
+        let printed: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, printed["name"].as_str()), (0, Some(preset)));
+        let (code, page, _) = run(&["catalog", "--preset", preset, "--format", "markdown"], &[]);
+        assert_eq!(code, 0);
+        for entry in catalog.entries() {
+            assert!(out.contains(&format!("\"{}\"", entry.code())), "{}", entry.code());
+            assert!(page.contains(entry.code()), "{}", entry.code());
+            let (code, text, _) = run(&["explain", entry.code(), "--preset", preset], &[]);
+            assert_eq!(code, 0, "{}", entry.code());
+            let head = format!("{} · HTTP {} · {preset}", entry.code(), entry.status().as_u16());
+            assert!(text.starts_with(&head), "{text}");
+        }
+    }
+    // Without a catalog named, whatever has the code explains it.
+    let (code, text, _) = run(&["explain", "missing_grsai_api_key"], &[]);
+    assert!(code == 0 && text.contains("apistor"), "{text}");
+}
+
+/// A reader who leaves early, as `head` does, is no failure.
+#[test]
+fn a_closed_pipe() {
+    let line = format!("'{BINARY}' schema | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}");
+    let ended = Command::new("bash").args(["-c", &line]).output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[tokio::test]
+async fn serve_without_a_file() {
+    let origin = Origin::ok("yes").await;
+    let mut command = Command::new(BINARY);
+    command.args(["serve", "--upstream", &origin.url(), "--listen", "127.0.0.1:0"]).env_clear();
+    let catalog = Catalog::preset("default").unwrap();
+    let gateway = Gateway::run(command, catalog, vec![origin.address.to_string()], None).await;
+    assert_eq!(gateway.admin, None);
+    for path in ["/", "/a/b?c"] {
+        gateway.get(path).await.assert_ok("yes");
+        assert_eq!(origin.last_request().target, path);
+    }
+}
+
+#[tokio::test]
+async fn the_environment_goes_before_the_file() {
+    let origin = Origin::ok("yes").await;
+    let gateway = Gateway::setup()
+        .server("header_timeout = \"${PATIENCE:-3s}\"")
+        .env("TOLLGATE_LISTEN", "127.0.0.2:0")
+        .all_to("${URL}", "")
+        .env("URL", &origin.url())
+        .start()
+        .await;
+    assert_eq!(gateway.address.ip().to_string(), "127.0.0.2");
+    gateway.get("/x").await.assert_ok("yes");
+}
+
+#[tokio::test]
+async fn probes() {
+    let gateway = Gateway::to(&Origin::ok("yes").await).await;
+    for (path, status) in [("/livez", 200), ("/readyz", 200), ("/x", 404)] {
+        assert_eq!(gateway.probe(path).await, status, "{path}");
+    }
+}
+
+/// A provider that answers when it is told to.
+async fn waiting() -> (Origin, Arc<Notify>) {
+    let go = Arc::new(Notify::new());
+    let told = go.clone();
+    let origin = Origin::connections(move |mut connection| {
+        let go = told.clone();
+        async move {
+            while connection.request().await?.is_some() {
+                go.notified().await;
+                connection.wire.send(ok("at last")).await?;
+            }
+            Ok(())
+        }
+    })
+    .await;
+    (origin, go)
+}
+
+#[tokio::test]
+async fn a_signal_lets_what_runs_finish() {
+    for signal in ["TERM", "INT"] {
+        let (origin, go) = waiting().await;
+        let mut gateway = Gateway::to(&origin).await;
+        let address = gateway.address;
+        let mut idle = gateway.client().await;
+        assert_envelope(
+            &idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.answer("GET").await,
+            &gateway.catalog,
+        );
+        let mut silent = gateway.client().await;
+        let mut http1 = gateway.client().await;
+        http1.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut http2 = gateway.http2().await;
+        let request = http::Request::get("http://a/x").body(support::http2::full("")).unwrap();
+        let asked = tokio::spawn(async move { http2.request(request).await });
+        origin.until("both requests run", |o| o.requests().len() == 2).await;
+
+        gateway.signal(signal);
+        gateway
+            .logged(|line| line["message"].as_str().is_some_and(|m| m.starts_with("draining")))
+            .await;
+        // Whoever has nothing running is let go.
+        idle.assert_closed().await;
+        silent.assert_closed().await;
+        assert_eq!(gateway.probe("/readyz").await, 503);
+        assert_eq!(gateway.probe("/livez").await, 200);
+        let refused = tokio::net::TcpStream::connect(address).await;
+        assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+
+        go.notify_one();
+        go.notify_one();
+        origin
+            .until("both are answered", |_| {
+                go.notify_one();
+                asked.is_finished()
+            })
+            .await;
+        let answer = http1.answer("GET").await;
+        answer.assert_ok("at last");
+        asked.await.unwrap().unwrap().assert_ok("at last");
+        http1.assert_closed().await;
+        assert_eq!(gateway.exited().await.code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_drain_has_an_end() {
+    let (origin, _go) = waiting().await;
+    let mut gateway = Gateway::setup()
+        .server("drain_timeout = \"200ms\"")
+        .all_to(&origin.url(), "")
+        .start()
+        .await;
+    let mut client = gateway.client().await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    origin.until("the request runs", |o| o.requests().len() == 1).await;
+    gateway.signal("TERM");
+    assert!(client.try_answer("GET").await.is_err());
+    assert_eq!(gateway.exited().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let (origin, _go) = waiting().await;
+    let mut gateway = Gateway::to(&origin).await;
+    let mut client: Client = gateway.client().await;
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    origin.until("the request runs", |o| o.requests().len() == 1).await;
+    gateway.signal("TERM");
+    gateway
+        .logged(|line| line["message"].as_str().is_some_and(|m| m.starts_with("draining")))
+        .await;
+    gateway.signal("INT");
+    soon("the end", gateway.exited()).await;
+    assert!(client.try_answer("GET").await.is_err());
+}
+
+/// Every preset can be the whole configuration's catalog, and its own words come out.
+#[tokio::test]
+async fn catalog_changes_in_the_configuration() {
+    let origin = Origin::ok("yes").await;
+    let gateway = Gateway::setup()
+        .preset("eggapi")
+        .upstream("provider", &origin.url(), "")
+        .route("/x", "provider", "[catalog.entries.no_route]\nmessage = \"Nothing here.\"")
+        .start()
+        .await;
+    let answer = gateway.get("/y").await;
+    support::assert_fault(&answer, &gateway.catalog, Kind::NoRoute);
+    assert_eq!(
+        answer.text(),
+        r#"{"data":null,"error":{"code":"NOT_FOUND","message":"Nothing here."}}"#
+    );
+}
