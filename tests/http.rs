@@ -878,27 +878,6 @@ async fn an_answer_before_the_end_says_so() {
     assert!(silent.is_empty(), "closed without `connection: close`: {silent:?}");
 }
 
-/// `Trailer` is a hint that a sender should give (RFC 9110, section 6.6.2); trailers without it are trailers too.
-#[tokio::test]
-async fn trailers_that_nobody_announced() {
-    let origin = Origin::start(|_| {
-        let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\nx-end: 1\r\n\r\n";
-        vec![Act::send(answer)]
-    })
-    .await;
-    let gateway = Gateway::to(&origin).await;
-    let request = "POST /x HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: te\r\nTransfer-Encoding: chunked\r\n\r\n\
-                   2\r\nhi\r\n0\r\nx-begin: 1\r\n\r\n";
-    let answer = gateway.raw(request).await;
-    answer.assert_ok("yes");
-    let seen = origin.only_request().trailers;
-    assert_eq!(
-        (seen.without(&[]), answer.trailers.without(&[])),
-        (vec!["x-begin: 1".to_owned()], vec!["x-end: 1".to_owned()]),
-        "request, answer"
-    );
-}
-
 /// RFC 9110, section 8.6: no Content-Length in a 204, whatever the provider says.
 #[tokio::test]
 async fn no_length_in_a_204() {

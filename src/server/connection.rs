@@ -75,7 +75,8 @@ where
 
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let mut stream = Stall::new(stream, self.options.send_timeout);
+        let state = Arc::<ConnState>::default();
+        let mut stream = Stall::new(stream, self.options.send_timeout, state.clone());
         let first = detect(&mut stream, self.options.limits.header_timeout);
         let (protocol, prefix) = tokio::select! {
             detected = first => match detected {
@@ -89,7 +90,7 @@ where
             normalize: self.normalize.clone(),
             options: self.options.clone(),
             peer: Arc::new(Peer::new(peer.ip(), &self.options.trusted_proxies)),
-            state: Arc::default(),
+            state,
         };
         match protocol {
             Protocol::Http1 => self.serve_http1(stream, prefix, edge).await,

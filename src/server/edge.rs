@@ -48,7 +48,9 @@ where
         let active = Active(self.state.clone());
         // A request that asks for an upgrade is the last one that the scanner has seen.
         let last = refused.is_some() || self.state.upgradable();
-        let http1 = request.version() != Version::HTTP_2;
+        let version = request.version();
+        let http1 = version != Version::HTTP_2;
+        let state = self.state.clone();
         let record = self.options.access_log.then(|| Record::start(request.method()));
         if let Some(record) = &record {
             request.extensions_mut().insert(record.clone());
@@ -58,12 +60,14 @@ where
             peer: self.peer.clone(),
             limits: self.options.limits.clone(),
             body_timeout: self.options.body_timeout,
+            state: self.state.clone(),
             refused,
         });
         async move {
             // Ready by contract: whoever has to wait does so with the request.
             let mut response = service.call(request).await?;
-            if last && http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = last || state.must_close();
+            if close && http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -73,7 +77,7 @@ where
                 let fault = response.extensions().get::<Fault>();
                 record.log(response.status(), fault, id.as_ref());
             }
-            Ok(response.map(|inner| EdgeBody { inner, id, active }))
+            Ok(response.map(|inner| EdgeBody { inner, id, version, active }))
         }
     }
 }
@@ -94,6 +98,7 @@ pin_project! {
         #[pin]
         inner: B,
         id: Option<HeaderValue>,
+        version: Version,
         active: Active,
     }
 }
@@ -113,6 +118,10 @@ where
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(cx));
         if let Some(Err(error)) = &frame {
+            if *this.version == Version::HTTP_10 {
+                // It has no chunks; the end of the connection would be the end of the answer.
+                this.active.0.abort();
+            }
             // The head is out; all that is left is to break off, so that nobody takes the part for the whole.
             tracing::warn!(request_id = printable(this.id.as_ref()), %error, "an answer is cut off");
         }

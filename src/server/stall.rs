@@ -1,11 +1,15 @@
+use super::scan::ConnState;
+use socket2::SockRef;
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
@@ -14,8 +18,9 @@ use tokio::{
 /// Without it a client that stops reading holds its connection, its answer's buffers and the provider's
 /// connection for as long as it likes.
 #[derive(Debug)]
-pub(super) struct Stall<T> {
+pub(super) struct Stall<T: Reset> {
     io: T,
+    state: Arc<ConnState>,
     patience: Duration,
     /// Made when the peer first does not keep up.
     timer: Option<Pin<Box<Sleep>>>,
@@ -23,10 +28,31 @@ pub(super) struct Stall<T> {
     waiting: bool,
 }
 
-impl<T> Stall<T> {
+/// A connection that can be ended in a way that the peer does not take for a good one.
+pub(super) trait Reset {
+    /// Makes the connection's end a reset.
+    fn reset_when_closed(&self);
+}
+
+impl Reset for TcpStream {
+    fn reset_when_closed(&self) {
+        // If even that fails, the connection is gone already.
+        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl<T: Reset> Drop for Stall<T> {
+    fn drop(&mut self) {
+        if self.state.is_aborted() {
+            self.io.reset_when_closed();
+        }
+    }
+}
+
+impl<T: Reset> Stall<T> {
     /// `patience` is how long nothing may be taken.
-    pub(super) fn new(io: T, patience: Duration) -> Self {
-        Self { io, patience, timer: None, waiting: false }
+    pub(super) fn new(io: T, patience: Duration, state: Arc<ConnState>) -> Self {
+        Self { io, state, patience, timer: None, waiting: false }
     }
 
     /// Passes the outcome of a write on, unless it has been pending for too long.
@@ -48,7 +74,7 @@ impl<T> Stall<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Stall<T> {
+impl<T: AsyncRead + Reset + Unpin> AsyncRead for Stall<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -58,7 +84,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Stall<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Stall<T> {
+impl<T: AsyncWrite + Reset + Unpin> AsyncWrite for Stall<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -95,12 +121,16 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stall<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    impl Reset for DuplexStream {
+        fn reset_when_closed(&self) {}
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing() {
         let (ours, _theirs) = duplex(4);
-        let mut stall = Stall::new(ours, Duration::from_secs(5));
+        let mut stall = Stall::new(ours, Duration::from_secs(5), Arc::default());
         let before = Instant::now();
         let error = stall.write_all(b"123456").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -110,7 +140,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_is_slow() {
         let (ours, mut theirs) = duplex(4);
-        let mut stall = Stall::new(ours, Duration::from_secs(5));
+        let mut stall = Stall::new(ours, Duration::from_secs(5), Arc::default());
         let reader = async {
             let mut bytes = [0; 4];
             for _ in 0..4 {

@@ -1,10 +1,11 @@
-use crate::{Fault, normalize::rescue};
+use crate::{Fault, normalize::rescue, server::scan::ConnState};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,14 +17,18 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(crate) struct ClientBody {
     inner: Incoming,
     patience: Duration,
+    /// Where a body that is given up is noted.
+    state: Arc<ConnState>,
+    ended: bool,
     /// Made when the body first has to be waited for.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientBody {
     /// `patience` is how long nothing may come.
-    pub(crate) fn new(inner: Incoming, patience: Duration) -> Self {
-        Self { inner, patience, timer: None }
+    pub(crate) fn new(inner: Incoming, patience: Duration, state: Arc<ConnState>) -> Self {
+        let ended = inner.is_end_stream();
+        Self { inner, patience, state, ended, timer: None }
     }
 }
 
@@ -41,6 +46,7 @@ impl Body for ClientBody {
                 if let Some(timer) = &mut this.timer {
                     timer.as_mut().reset(Instant::now() + this.patience);
                 }
+                this.ended = frame.is_none() || this.inner.is_end_stream();
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| fault_of(&error))))
             }
             Poll::Pending => {
@@ -56,6 +62,14 @@ impl Body for ClientBody {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.state.give_body_up();
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 use super::{ClientBody, Peer, check::check_http2};
-use crate::{Fault, admission::Admission, server::scan};
+use crate::{
+    Fault,
+    admission::Admission,
+    server::scan::{self, ConnState},
+};
 use http::{Request, Version};
 use hyper::body::Incoming;
 use std::{
@@ -17,21 +21,24 @@ pub(crate) struct Ingress<S> {
     pub(crate) limits: Arc<scan::Limits>,
     /// How long nothing of a request's body may come.
     pub(crate) body_timeout: Duration,
+    /// What the scanner and the connection's service tell each other.
+    pub(crate) state: Arc<ConnState>,
     /// What the scanner has against this request.
     pub(crate) refused: Option<Fault>,
 }
 
 impl<S> Ingress<S> {
     fn admit(&mut self, request: Request<Incoming>) -> Result<Request<ClientBody>, Fault> {
+        let (mut parts, body) = request.into_parts();
+        let body = ClientBody::new(body, self.body_timeout, self.state.clone());
         if let Some(fault) = self.refused.take() {
             return Err(fault);
         }
-        let (mut parts, body) = request.into_parts();
         if parts.version == Version::HTTP_2 {
             check_http2(&parts, &self.limits)?;
         }
         self.peer.forward(&mut parts);
-        Ok(Request::from_parts(parts, ClientBody::new(body, self.body_timeout)))
+        Ok(Request::from_parts(parts, body))
     }
 }
 

@@ -90,6 +90,7 @@ impl<T> ScanIo<T> {
         if self.scanner.is_raw() {
             self.state.raw_after(self.scanner.heads());
         }
+        self.state.set_in_body(self.scanner.in_body());
         self.rescan = false;
         match stop {
             Stop::End | Stop::Partial => {}

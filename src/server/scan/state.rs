@@ -18,6 +18,12 @@ pub(crate) struct ConnState {
     refusal: Mutex<Option<Fault>>,
     /// The last request that was let through may change the protocol.
     raw: AtomicBool,
+    /// A body has begun of which more is to come.
+    in_body: AtomicBool,
+    /// A request's body was given up before its end.
+    unread: AtomicBool,
+    /// An answer broke off, and only a reset can tell.
+    abort: AtomicBool,
 }
 
 impl Default for ConnState {
@@ -27,6 +33,9 @@ impl Default for ConnState {
             ended: AtomicUsize::new(0),
             refuse_from: AtomicUsize::new(usize::MAX),
             raw: AtomicBool::new(false),
+            in_body: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            abort: AtomicBool::new(false),
             refusal: Mutex::new(None),
         }
     }
@@ -38,6 +47,7 @@ impl ConnState {
     /// A fault is why this request is refused. It is to be answered with that and `connection: close`; its
     /// method and version are the client's as far as they were legible, the rest of it is made up.
     pub(crate) fn begin(&self) -> Option<Fault> {
+        self.unread.store(false, Ordering::Relaxed);
         let number = self.begun.fetch_add(1, Ordering::AcqRel);
         if number < self.refuse_from.load(Ordering::Acquire) {
             return None;
@@ -49,6 +59,32 @@ impl ConnState {
     /// The response to a request has ended or was dropped.
     pub(crate) fn end(&self) {
         self.ended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The body of the request that began last was given up before its end.
+    pub(crate) fn give_body_up(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a body was given up that is still arriving: hyper cannot get past it to the next request, and
+    /// will close.
+    pub(crate) fn must_close(&self) -> bool {
+        self.unread.load(Ordering::Relaxed) && self.in_body.load(Ordering::Relaxed)
+    }
+
+    /// More of the body is to come, as far as has been read.
+    pub(super) fn set_in_body(&self, in_body: bool) {
+        self.in_body.store(in_body, Ordering::Relaxed);
+    }
+
+    /// An answer whose end is the end of the connection broke off: the connection must not end well.
+    pub(crate) fn abort(&self) {
+        self.abort.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is to be reset.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.abort.load(Ordering::Relaxed)
     }
 
     /// Requests that have begun and not ended.
