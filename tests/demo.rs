@@ -62,7 +62,7 @@ fn check(promise: &str, output: &Output) -> Result<(), String> {
             whole.then_some(()).ok_or_else(|| format!("{} {status}", output.status))
         }
         // 18: the transfer is shorter than announced; 56: the connection was reset.
-        ("cut off:", _) => match output.status.code() {
+        ("broken:", _) => match output.status.code() {
             Some(18 | 56) => Ok(()),
             other => Err(format!("curl ended with {other:?}")),
         },

@@ -105,7 +105,7 @@ fn entry(out: &mut String, title: &str, command: &str, outcome: Outcome, catalog
     let _ = write!(out, "\n# {title}\n{command}\n    → ");
     let _ = match outcome {
         Outcome::Passes(what) => writeln!(out, "passes: {what}"),
-        Outcome::CutOff(what) => writeln!(out, "cut off: {what}"),
+        Outcome::CutOff(what) => writeln!(out, "broken: {what}"),
         Outcome::Refused(code) => {
             let status = catalog.entry(code).map_or(0, |entry| entry.status().as_u16());
             writeln!(out, "{status} {code}")
