@@ -4,7 +4,7 @@ use super::{
     body::{Limits, UpstreamBody},
     endpoint::Endpoint,
     hygiene::{self, RequestFacts},
-    pool::{Checkout, Lease, Pool},
+    pool::{Checkout, Pool},
     upgrade::splice,
     upload::{Upload, UploadBody},
 };
@@ -17,8 +17,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
-use std::{future::Future, pin::pin, sync::Arc};
-use tokio::time::Instant;
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+};
+use tokio::time::{Instant, timeout_at};
 use tower::BoxError;
 
 /// An endpoint and its connections.
@@ -30,115 +34,140 @@ pub(super) struct Exchange<B> {
 /// What hyper gives back when a request did not work out.
 type Failed<B> = TrySendError<Request<UploadBody<B>>>;
 
+/// A request that is ready to go.
+struct Call<B> {
+    /// None while a connection has it.
+    request: Option<Request<UploadBody<B>>>,
+    /// The path to ask for.
+    target: PathAndQuery,
+    facts: RequestFacts,
+    /// Where the client's connection comes from, if it becomes something else.
+    client_side: Option<OnUpgrade>,
+    upload: Option<Arc<Upload>>,
+    deadline: Instant,
+}
+
+impl<B> Call<B>
+where
+    B: Body<Data = Bytes>,
+{
+    fn new(endpoint: &Endpoint, request: Request<B>) -> Result<Self, Fault> {
+        let deadline = Instant::now() + endpoint.timeouts.total;
+        let (mut parts, body) = request.into_parts();
+        let facts = hygiene::clean_request(&mut parts, endpoint)?;
+        let client_side = facts.upgrade.as_ref().and_then(|_| parts.extensions.remove());
+        let target = endpoint.target(&parts.uri)?;
+        let (body, upload) = UploadBody::new(body);
+        let request = Some(Request::from_parts(parts, body));
+        Ok(Self { request, target, facts, client_side, upload, deadline })
+    }
+}
+
 impl<B> Exchange<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     /// Sends the request and waits for the head of the answer.
-    pub(super) async fn run(
-        &self,
+    pub(super) fn run(
+        self: Arc<Self>,
         request: Request<B>,
-    ) -> Result<Response<UpstreamBody<B>>, Fault> {
-        let deadline = Instant::now() + self.endpoint.timeouts.total;
-        let (mut parts, body) = request.into_parts();
-        let facts = hygiene::clean_request(&mut parts, &self.endpoint)?;
-        let client_side =
-            facts.upgrade.as_ref().and_then(|_| parts.extensions.remove::<OnUpgrade>());
-        let target = self.endpoint.target(&parts.uri)?;
-        let (body, upload) = UploadBody::new(body);
-        let request = Request::from_parts(parts, body);
-
-        let sent = self.send(request, &target, &facts, upload.as_deref());
-        let (response, lease) = match tokio::time::timeout_at(deadline, sent).await {
-            Ok(sent) => sent?,
-            Err(_) => return Err(timeout(Cause::TotalTimeout)),
-        };
-        self.receive(response, lease.with_upload(upload), &facts, client_side, deadline)
+    ) -> impl Future<Output = Result<Response<UpstreamBody<B>>, Fault>> + Send + use<B> {
+        // Made ready here, and only borrowed below: what an async block takes in it keeps a second place for.
+        let mut call = Call::new(&self.endpoint, request);
+        async move {
+            match &mut call {
+                Ok(call) => self.send(call).await,
+                Err(fault) => Err(fault.clone()),
+            }
+        }
     }
 
     /// Sends the request on a connection of the pool. One that turns out to have gone stale is replaced by a
     /// new one, once, and only when nothing of the request has been sent.
-    async fn send(
-        &self,
-        mut request: Request<UploadBody<B>>,
-        target: &PathAndQuery,
-        facts: &RequestFacts,
-        upload: Option<&Upload>,
-    ) -> Result<(Response<Incoming>, Taken<B>), Fault> {
+    async fn send(&self, call: &mut Call<B>) -> Result<Response<UpstreamBody<B>>, Fault> {
         let mut fresh = false;
         loop {
-            let (sent, taken, reused) = match self.pool.checkout(fresh).await? {
-                Checkout::Http1 { mut sender, reused } => {
-                    self.prepare_http1(&mut request, target, facts);
-                    let answer = sender.try_send_request(request);
-                    (self.wait(answer, upload).await?, Taken::Http1(sender), reused)
+            let mut checkout = self.pool.checkout(fresh, call.deadline).await?;
+            let request = call.request.take().ok_or(Fault::Internal)?;
+            let (upload, deadline) = (call.upload.as_deref(), call.deadline);
+            let sent = match &mut checkout {
+                Checkout::Http1 { sender, .. } => {
+                    let request = self.prepare_http1(request, call);
+                    self.wait(pin!(sender.try_send_request(request)), upload, deadline).await?
                 }
-                Checkout::Http2 { mut sender, stream, reused } => {
-                    self.prepare_http2(&mut request, target);
-                    let answer = sender.try_send_request(request);
-                    (self.wait(answer, upload).await?, Taken::Http2(stream), reused)
+                Checkout::Http2 { sender, .. } => {
+                    let request = self.prepare_http2(request, call);
+                    self.wait(pin!(sender.try_send_request(request)), upload, deadline).await?
                 }
             };
             match sent {
-                Ok(response) => return Ok((response, taken)),
+                Ok(response) => return self.receive(response, checkout, call),
                 Err(mut failed) => match failed.take_message() {
-                    Some(unsent) if reused && !fresh => {
+                    Some(unsent) if checkout.is_reused() && !fresh => {
                         fresh = true;
-                        request = unsent;
+                        call.request = Some(unsent);
                     }
-                    _ => return Err(fault_of(failed.error(), upload)),
+                    _ => return Err(fault_of(failed.error(), call.upload.as_deref())),
                 },
             }
         }
     }
 
-    /// Waits for the head of the answer; from the end of the request, no longer than the first byte may take.
-    async fn wait<F>(&self, answer: F, upload: Option<&Upload>) -> Result<F::Output, Fault>
+    /// Waits for the head of the answer: until the deadline, and from the end of the request no longer than the
+    /// first byte may take.
+    async fn wait<F>(
+        &self,
+        mut answer: Pin<&mut F>,
+        upload: Option<&Upload>,
+        deadline: Instant,
+    ) -> Result<F::Output, Fault>
     where
         F: Future<Output = Result<Response<Incoming>, Failed<B>>>,
     {
-        let Some(limit) = self.endpoint.timeouts.first_byte else {
-            return Ok(answer.await);
-        };
-        let mut answer = pin!(answer);
-        let mut until = Instant::now() + limit;
+        let first_byte = self.endpoint.timeouts.first_byte;
+        let mut until = first_byte.map_or(deadline, |limit| Instant::now() + limit);
         loop {
-            match tokio::time::timeout_at(until, answer.as_mut()).await {
-                Ok(sent) => return Ok(sent),
-                Err(_) => {
-                    // As long as the request is under way the provider owes nothing.
-                    let sent_at = upload.map_or(Some(until - limit), Upload::finished);
-                    let owed = sent_at.map_or(Instant::now(), |at| at) + limit;
-                    if owed <= until {
-                        return Err(timeout(Cause::FirstByteTimeout));
-                    }
-                    until = owed;
-                }
+            if let Ok(sent) = timeout_at(until.min(deadline), answer.as_mut()).await {
+                return Ok(sent);
             }
+            let Some(limit) = first_byte.filter(|_| until < deadline) else {
+                return Err(timeout(Cause::TotalTimeout));
+            };
+            // As long as the request is under way the provider owes nothing.
+            let sent_at = upload.map_or(Some(until - limit), Upload::finished);
+            let owed = sent_at.unwrap_or_else(Instant::now) + limit;
+            if owed <= until {
+                return Err(timeout(Cause::FirstByteTimeout));
+            }
+            until = owed;
         }
     }
 
     fn prepare_http1(
         &self,
-        request: &mut Request<UploadBody<B>>,
-        target: &PathAndQuery,
-        facts: &RequestFacts,
-    ) {
+        mut request: Request<UploadBody<B>>,
+        call: &Call<B>,
+    ) -> Request<UploadBody<B>> {
         *request.version_mut() = Version::HTTP_11;
-        *request.uri_mut() = Uri::from(target.clone());
+        *request.uri_mut() = Uri::from(call.target.clone());
         let headers = request.headers_mut();
-        if let Some(protocol) = &facts.upgrade {
+        if let Some(protocol) = &call.facts.upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, protocol.clone());
         } else if headers.contains_key(header::TE) {
             // RFC 9110, section 10.1.4: TE concerns this connection alone, and says so.
             headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
         }
+        request
     }
 
     /// HTTP/2 has no connection fields; an upgrade becomes an ordinary request.
-    fn prepare_http2(&self, request: &mut Request<UploadBody<B>>, target: &PathAndQuery) {
+    fn prepare_http2(
+        &self,
+        mut request: Request<UploadBody<B>>,
+        call: &Call<B>,
+    ) -> Request<UploadBody<B>> {
         *request.version_mut() = Version::HTTP_2;
         let headers = request.headers_mut();
         headers.remove(header::CONNECTION);
@@ -148,25 +177,25 @@ where
             .filter(|_| self.endpoint.preserves_host())
             .and_then(|host| host.to_str().ok()?.parse().ok());
         let authority = authority.as_ref().unwrap_or(self.endpoint.authority());
-        *request.uri_mut() = self.endpoint.absolute(target.clone(), authority);
+        *request.uri_mut() = self.endpoint.absolute(call.target.clone(), authority);
+        request
     }
 
     /// Makes the answer ours.
     fn receive(
         &self,
         mut response: Response<Incoming>,
-        lease: impl FnOnce(Keep, &Arc<Pool<B>>) -> Lease<B>,
-        facts: &RequestFacts,
-        client_side: Option<OnUpgrade>,
-        deadline: Instant,
+        checkout: Checkout<B>,
+        call: &mut Call<B>,
     ) -> Result<Response<UpstreamBody<B>>, Fault> {
+        let facts = &call.facts;
         hygiene::check_framing(response.headers())?;
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if switched {
             let asked = facts.upgrade.as_ref();
             let agreed =
                 asked.is_some_and(|asked| hygiene::is_upgrade_to(response.headers(), asked));
-            let (true, Some(client_side)) = (agreed, client_side) else {
+            let (true, Some(client_side)) = (agreed, call.client_side.take()) else {
                 return Err(
                     UpstreamFault::new(UpstreamKind::Unexpected, Cause::UnexpectedUpgrade).into()
                 );
@@ -175,7 +204,7 @@ where
         }
         let (mut parts, body) = response.into_parts();
         let failed = parts.status.as_u16() >= 400;
-        let keep = Keep { hint: hygiene::keep_alive_hint(&parts.headers), drain: failed };
+        let keep = hygiene::keep_alive_hint(&parts.headers);
         let hidden = hygiene::clean_response(&mut parts, self.endpoint.authority());
         if switched && let Some(protocol) = &facts.upgrade {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -184,43 +213,13 @@ where
         if failed {
             parts.extensions.insert(UpstreamAnswer);
         }
-        let limits = Limits { idle: self.endpoint.timeouts.idle, deadline };
+        let limits = Limits { idle: self.endpoint.timeouts.idle, deadline: call.deadline };
         // What has become something else carries no further request.
-        let lease = (!switched).then(|| lease(keep, &self.pool));
+        let upload = call.upload.take();
+        let lease = (!switched).then(|| checkout.into_lease(&self.pool, upload, keep, failed));
         let body = UpstreamBody::new(body, lease, limits);
         let body = if hidden { body.discarded() } else { body };
         Ok(Response::from_parts(parts, body))
-    }
-}
-
-/// A connection that has carried the request, and now the answer.
-enum Taken<B> {
-    Http1(hyper::client::conn::http1::SendRequest<UploadBody<B>>),
-    Http2(super::pool::Stream),
-}
-
-/// What the answer's head says about its connection.
-struct Keep {
-    hint: Option<std::time::Duration>,
-    drain: bool,
-}
-
-impl<B> Taken<B> {
-    /// The lease of this connection, once the answer's head is known.
-    fn with_upload(
-        self,
-        upload: Option<Arc<Upload>>,
-    ) -> impl FnOnce(Keep, &Arc<Pool<B>>) -> Lease<B> {
-        move |keep, pool| match self {
-            Self::Http1(sender) => Lease::Http1 {
-                sender,
-                pool: pool.clone(),
-                upload,
-                keep: keep.hint,
-                drain: keep.drain,
-            },
-            Self::Http2(stream) => Lease::Http2(stream),
-        }
     }
 }
 

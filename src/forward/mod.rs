@@ -104,8 +104,11 @@ where
     ///
     /// A [`Fault::Upstream`] when there is no answer; a fault of the client's side when its body breaks off, when
     /// the request has been here before, or when it expects what cannot be met.
-    pub async fn send(self, request: Request<B>) -> Result<Response<UpstreamBody<B>>, Fault> {
-        self.exchange.run(request).await
+    pub fn send(
+        self,
+        request: Request<B>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody<B>>, Fault>> + Send + use<B> {
+        self.exchange.run(request)
     }
 }
 

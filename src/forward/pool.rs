@@ -76,6 +76,32 @@ pub(super) enum Checkout<B> {
     },
 }
 
+impl<B> Checkout<B> {
+    /// Whether it has carried a request before.
+    pub(super) fn is_reused(&self) -> bool {
+        match self {
+            Self::Http1 { reused, .. } | Self::Http2 { reused, .. } => *reused,
+        }
+    }
+
+    /// What is left of it when the head of the answer is there. `keep` is how long the provider keeps the
+    /// connection by its own word, `drain` whether the body is worth reading to its end if nobody wants it.
+    pub(super) fn into_lease(
+        self,
+        pool: &Arc<Pool<B>>,
+        upload: Option<Arc<Upload>>,
+        keep: Option<Duration>,
+        drain: bool,
+    ) -> Lease<B> {
+        match self {
+            Self::Http1 { sender, .. } => {
+                Lease::Http1 { sender, pool: pool.clone(), upload, keep, drain }
+            }
+            Self::Http2 { stream, .. } => Lease::Http2(stream),
+        }
+    }
+}
+
 /// One request's place on an HTTP/2 connection.
 #[derive(Debug)]
 pub(super) struct Stream(Arc<AtomicUsize>);
@@ -188,8 +214,13 @@ where
     ///
     /// # Errors
     ///
-    /// [`UpstreamKind::Unreachable`] when there is none and none can be made.
-    pub(super) async fn checkout(&self, fresh: bool) -> Result<Checkout<B>, UpstreamFault> {
+    /// [`UpstreamKind::Unreachable`] when there is none and none can be made, [`UpstreamKind::Timeout`] when that
+    /// takes longer than the deadline.
+    pub(super) async fn checkout(
+        &self,
+        fresh: bool,
+        deadline: Instant,
+    ) -> Result<Checkout<B>, UpstreamFault> {
         let only_http1 = self.only_http1.load(Ordering::Relaxed);
         if !fresh {
             if !only_http1 && let Some(stream) = self.take_stream() {
@@ -203,7 +234,11 @@ where
             }
         }
         // Boxed: it is seldom, and would make the future of every request as large as itself.
-        Box::pin(self.connect_once(fresh, only_http1)).await
+        let connecting = Box::pin(self.connect_once(fresh, only_http1));
+        match tokio::time::timeout_at(deadline, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(UpstreamFault::new(UpstreamKind::Timeout, Cause::TotalTimeout)),
+        }
     }
 
     /// Makes a connection, or waits for the one that is being made if it may carry this request too.

@@ -1,6 +1,7 @@
 use super::plan::{Plan, PlannedRoute, PlannedUpstream};
 use crate::{
     Catalog, Fault,
+    admission::Admission,
     config::Success,
     forward::{Forward, UpstreamBody},
     route::Router,
@@ -10,6 +11,7 @@ use crate::{
 use http::{Request, Response};
 use std::{
     collections::BTreeMap,
+    future::Future,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -55,7 +57,7 @@ fn route_stack(
 + Sync
 + use<> {
     // A function and not `Forward` itself as the service: its future need not be boxed.
-    let forward = service_fn(move |request| target.clone().call(request));
+    let forward = service_fn(move |request| target.call(request));
     // Next to the provider: what it wraps is a provider's success and nothing else.
     let wrap = WrapLayer::new(catalog.clone()).enabled(route.success == Success::Wrap);
     Named { name: route.name.clone(), inner: wrap.layer(forward) }
@@ -78,13 +80,14 @@ impl Target {
         }
     }
 
-    async fn call(
-        self,
+    fn call(
+        &self,
         request: Request<ClientBody>,
-    ) -> Result<Response<UpstreamBody<ClientBody>>, Fault> {
+    ) -> Admission<impl Future<Output = Result<Response<UpstreamBody<ClientBody>>, Fault>> + use<>>
+    {
         match self {
-            Self::Forward(forward) => forward.send(request).await,
-            Self::Refuse(fault) => Err(fault),
+            Self::Forward(forward) => Admission::Admitted { inner: forward.clone().send(request) },
+            Self::Refuse(fault) => Admission::refused(fault.clone()),
         }
     }
 }

@@ -63,9 +63,10 @@ where
             state: self.state.clone(),
             refused,
         });
+        // Ready by contract: whoever has to wait does so with the request.
+        let answer = service.call(request);
         async move {
-            // Ready by contract: whoever has to wait does so with the request.
-            let mut response = service.call(request).await?;
+            let mut response = answer.await?;
             let close = last || state.must_close();
             if close && http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response
