@@ -36,13 +36,8 @@ async fn application(request: Request<()>) -> Result<Response<Full<Bytes>>, BoxE
 
 /// The default contract, and one code more.
 fn catalog() -> Result<Catalog, BoxError> {
-    let mut settings = Settings::default();
-    let name_taken = EntryPatch {
-        status: Some(409),
-        message: Some("This name is taken.".to_owned()),
-        ..EntryPatch::default()
-    };
-    settings.entries.insert("name_taken".to_owned(), name_taken);
+    let name_taken = EntryPatch::message("This name is taken.").with_status(409);
+    let settings = Settings::new("default").with_entry("name_taken", name_taken);
     Ok(Catalog::from_settings(&settings)?)
 }
 

@@ -37,10 +37,11 @@ mod admission;
 mod axum;
 pub mod catalog;
 #[cfg(feature = "standalone")]
+#[doc(hidden)] // the binary's entry point
 pub mod cli;
 #[cfg(feature = "standalone")]
+#[doc(hidden)] // the binary's configuration: its file is the interface, these types are not
 pub mod config;
-#[cfg(feature = "standalone")]
 #[cfg(feature = "wrap")]
 mod decode;
 #[cfg(feature = "standalone")]

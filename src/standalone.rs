@@ -27,7 +27,7 @@ pub(crate) struct Running {
     drain: Drain,
     drain_timeout: Duration,
     workers: Vec<thread::JoinHandle<io::Result<()>>>,
-    /// Says that a worker has ended, by the channel's closing or a message.
+    /// Says that a worker has ended.
     ended: tokio::sync::mpsc::UnboundedReceiver<()>,
 }
 
@@ -100,22 +100,36 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let mut workers = Vec::with_capacity(count);
     for (number, listener) in listeners.into_iter().enumerate() {
         let (stack, options, drain) = (plan.stack(), options.clone(), drain.clone());
-        let (ending, ready) = (ending.clone(), ready.clone());
+        let (ending, ready) = (Ending(ending.clone()), ready.clone());
         let worker = thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || {
-                let _ = ready.send(());
-                let result = run_worker(listener, stack, options, drain, drain_timeout);
-                let _ = ending.send(());
-                result
+                let _ending = ending;
+                let on_ready = move || {
+                    let _ = ready.send(());
+                };
+                run_worker(listener, stack, options, drain, drain_timeout, on_ready)
             })
             .map_err(Failure::Worker)?;
         workers.push(worker);
     }
-    for _ in 0..count {
-        let _ = all_ready.recv();
+    drop(ready);
+    let running =
+        Running { catalog: plan.catalog, address, admin, drain, drain_timeout, workers, ended };
+    // Each worker says so once; when one has failed instead, nobody is left to say it.
+    if (0..count).any(|_| all_ready.recv().is_err()) {
+        return Err(running.give_up());
     }
-    Ok(Running { catalog: plan.catalog, address, admin, drain, drain_timeout, workers, ended })
+    Ok(running)
+}
+
+/// Tells, however a worker ends, that it has.
+struct Ending(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
 }
 
 fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
@@ -191,11 +205,20 @@ impl Running {
                 _ = interrupt.recv() => Ok(false),
             }
         })?;
-        if !finished && self.drain.has_begun() {
+        if finished {
+            return self.join();
+        }
+        if self.drain.has_begun() {
             tracing::warn!("stopped at once by a second signal");
             return Ok(());
         }
-        self.join()
+        Err(self.give_up())
+    }
+
+    /// Why it cannot go on: a worker has ended that should not have. The others finish what they are at.
+    fn give_up(self) -> Failure {
+        self.drain.begin();
+        self.join().err().unwrap_or(Failure::WorkerPanicked)
     }
 
     fn join(self) -> Result<(), Failure> {

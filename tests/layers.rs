@@ -425,10 +425,8 @@ async fn successes_are_left_alone() {
 
 #[tokio::test]
 async fn a_code_of_the_applications_own() {
-    let mut settings = Settings { preset: Some("eggapi".into()), ..Settings::default() };
-    let patch =
-        EntryPatch { status: Some(409), message: Some("Taken.".into()), ..EntryPatch::default() };
-    settings.entries.insert("NAME_TAKEN".into(), patch);
+    let patch = EntryPatch::message("Taken.").with_status(409);
+    let settings = Settings::new("eggapi").with_entry("NAME_TAKEN", patch);
     let catalog = Arc::new(Catalog::from_settings(&settings).unwrap());
     let layer = NormalizeLayer::new(catalog.clone());
     let table = [

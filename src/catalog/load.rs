@@ -119,7 +119,7 @@ pub(super) fn build(source: Source, mut mistakes: Vec<Mistake>) -> Result<Catalo
 }
 
 fn at(entry: &SourceEntry, key: &str, message: String) -> Mistake {
-    let mut path = entry.at.clone();
+    let mut path = entry.set_at.get(key).unwrap_or(&entry.at).clone();
     path.push(key.to_owned());
     Mistake { path, message }
 }

@@ -36,7 +36,8 @@ impl Message {
                 .and_then(|b| b.split_once('}'))
                 .ok_or("a single brace; write {{ or }} for a literal one")?;
             let param = Param::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .find(|p| p.as_str() == name.0)
                 .ok_or_else(|| format!("{{{}}} is no detail of any fault", name.0))?;
             if !literal.is_empty() {

@@ -14,15 +14,9 @@
 //! assert_eq!(catalog.entry_for(&Fault::NoRoute).code(), "not_found");
 //!
 //! // Another preset, with one message changed and one code of the application's own.
-//! let mut settings = Settings { preset: Some("eggapi".into()), ..Settings::default() };
-//! let patch = EntryPatch { message: Some("Slow down.".into()), ..EntryPatch::default() };
-//! settings.entries.insert("RATE_LIMITED".into(), patch);
-//! let patch = EntryPatch {
-//!     status: Some(409),
-//!     message: Some("This name is taken.".into()),
-//!     ..EntryPatch::default()
-//! };
-//! settings.entries.insert("NAME_TAKEN".into(), patch);
+//! let settings = Settings::new("eggapi")
+//!     .with_entry("RATE_LIMITED", EntryPatch::message("Slow down."))
+//!     .with_entry("NAME_TAKEN", EntryPatch::message("This name is taken.").with_status(409));
 //! let catalog = Arc::new(Catalog::from_settings(&settings)?);
 //!
 //! let answer = catalog.respond(&Fault::custom("NAME_TAKEN"), Context::default());
@@ -155,6 +149,11 @@ impl Catalog {
     /// documented is a defect.
     pub fn entry_for(&self, fault: &Fault) -> &Entry {
         self.answer_to(fault).0
+    }
+
+    /// The entry that answers faults of this kind.
+    pub fn entry_for_kind(&self, kind: Kind) -> &Entry {
+        &self.entries[self.rows[kind.index()].entry]
     }
 
     /// The entry that answers this fault, and the message's template.

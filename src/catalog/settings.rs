@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Settings {
     /// The preset to start from: `default`, `apistor` or `eggapi`. Default: `default`.
     #[serde(default)]
@@ -25,6 +26,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct EntryPatch {
     /// The public code. Default: what it was; for a new entry, its name in the table.
     #[serde(default)]
@@ -47,8 +49,51 @@ pub struct EntryPatch {
     pub solution: Option<String>,
 }
 
+impl Settings {
+    /// This preset, as it is.
+    pub fn new(preset: impl Into<String>) -> Self {
+        Self { preset: Some(preset.into()), ..Self::default() }
+    }
+
+    /// Where the codes are documented.
+    #[must_use]
+    pub fn with_docs_url(mut self, docs_url: impl Into<String>) -> Self {
+        self.docs_url = Some(docs_url.into());
+        self
+    }
+
+    /// Changes an entry, or adds one.
+    #[must_use]
+    pub fn with_entry(mut self, name: impl Into<String>, patch: EntryPatch) -> Self {
+        self.entries.insert(name.into(), patch);
+        self
+    }
+}
+
+impl EntryPatch {
+    /// This message; a new entry needs it, and a status.
+    pub fn message(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), ..Self::default() }
+    }
+
+    /// This HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// This public code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+}
+
 /// One mistake in a catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mistake {
     /// Keys from the catalog's table to the mistake, such as `["entries", "rate_limited", "status"]`.
     pub path: Vec<String>,
@@ -58,6 +103,7 @@ pub struct Mistake {
 
 /// Why a catalog is refused: every mistake in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvalidCatalog {
     /// At least one.
     pub mistakes: Vec<Mistake>,

@@ -38,25 +38,36 @@ pub(super) struct SourceEntry {
     /// Keys below `[catalog]` that a mistake in this entry is reported at.
     #[serde(skip)]
     pub(super) at: Vec<String>,
+    /// The same for the keys that the configuration has set.
+    #[serde(skip)]
+    pub(super) set_at: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl SourceEntry {
-    fn patch(&mut self, patch: &EntryPatch) {
+    /// Applies the changes that stand at these keys.
+    fn patch(&mut self, patch: &EntryPatch, at: &[String]) {
         let set = |to: &mut String, from: &Option<String>| {
             if let Some(from) = from {
                 to.clone_from(from);
             }
+            from.is_some()
         };
-        set(&mut self.code, &patch.code);
+        let changed = [
+            ("code", set(&mut self.code, &patch.code)),
+            ("message", set(&mut self.message, &patch.message)),
+            ("status", patch.status.is_some()),
+        ];
         set(&mut self.title, &patch.title);
-        set(&mut self.message, &patch.message);
+        set(&mut self.problem, &patch.problem);
+        set(&mut self.solution, &patch.solution);
+        self.status = patch.status.unwrap_or(self.status);
         if patch.message.is_some() {
             // Who changes the words of a code means all of its faults.
             self.messages.clear();
         }
-        set(&mut self.problem, &patch.problem);
-        set(&mut self.solution, &patch.solution);
-        self.status = patch.status.unwrap_or(self.status);
+        for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+            self.set_at.insert(key, at.to_vec());
+        }
     }
 }
 
@@ -70,8 +81,7 @@ impl Source {
     pub(super) fn patch(&mut self, name: &str, patch: &EntryPatch) -> Result<(), Mistake> {
         let at = vec!["entries".to_owned(), name.to_owned()];
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.code == name) {
-            entry.patch(patch);
-            entry.at = at;
+            entry.patch(patch, &at);
         } else if Kind::from_name(name).is_some() {
             self.patch_fault(name, patch, at)?;
         } else {
@@ -108,14 +118,13 @@ impl Source {
             }
             if let Some(message) = &patch.message {
                 self.entries[owner].messages.insert(fault.to_owned(), message.clone());
-                self.entries[owner].at = at;
+                self.entries[owner].set_at.insert("message", at);
             }
             return Ok(());
         }
         if !shared && !moves {
             self.entries[owner].messages.remove(fault);
-            self.entries[owner].patch(patch);
-            self.entries[owner].at = at;
+            self.entries[owner].patch(patch, &at);
             return Ok(());
         }
         self.move_fault(owner, fault, patch, at);
@@ -140,10 +149,10 @@ impl Source {
             }
             entry.at = at;
         } else {
-            let mut entry = SourceEntry { messages: BTreeMap::new(), at, ..template };
+            let mut entry = SourceEntry { messages: BTreeMap::new(), at: at.clone(), ..template };
             entry.faults = vec![fault.to_owned()];
             entry.message = own_message.unwrap_or(entry.message);
-            entry.patch(patch);
+            entry.patch(patch, &at);
             self.entries.push(entry);
         }
     }
@@ -157,9 +166,11 @@ impl Source {
         let (Some(status), Some(message)) = (patch.status, &patch.message) else {
             let mut text =
                 format!("the catalog {} has no code and no fault of this name", self.name);
-            let known = self.entries.iter().map(|e| e.code.as_str());
+            // Not what the same configuration adds: that may be as wrong.
+            let preset = self.entries.iter().filter(|e| !e.at.starts_with(&["entries".to_owned()]));
+            let known = preset.map(|e| e.code.as_str());
             if let Some(near) = nearest(name, known.chain(Kind::ALL.iter().map(|k| k.as_str()))) {
-                text.push_str(&format!("; did you mean {near}?"));
+                text.push_str(&format!("; did you mean {near}"));
             }
             text.push_str(". A new code needs `status` and `message`");
             return Err(Mistake { path: at.to_vec(), message: text });

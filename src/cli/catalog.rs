@@ -1,5 +1,5 @@
 use super::{EX_CONFIG, complain, env, print};
-use crate::{Catalog, Entry, config};
+use crate::{Catalog, Entry, Kind, config};
 use clap::ValueEnum;
 use std::{fmt::Write, path::PathBuf};
 
@@ -10,7 +10,7 @@ struct Which {
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,
     /// The catalog of this configuration.
-    #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct CatalogArgs {
     #[command(flatten)]
     which: Which,
     /// How to print it.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, default_value = "markdown")]
     format: Format,
 }
 
@@ -33,7 +33,7 @@ enum Format {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
-    /// The code, as it stands in an answer.
+    /// The code, as it stands in an answer; or the fault, as it stands in the log.
     code: String,
     #[command(flatten)]
     which: Which,
@@ -85,7 +85,7 @@ pub(super) fn explain(args: &ExplainArgs) -> u8 {
         catalogs.extend(others.filter_map(|name| Catalog::preset(name).ok()).collect::<Vec<_>>());
     }
     let found: Vec<_> =
-        catalogs.iter().filter_map(|c| Some(describe(c, c.entry(&args.code)?))).collect();
+        catalogs.iter().filter_map(|c| Some(describe(c, find(c, &args.code)?))).collect();
     if !found.is_empty() {
         return print(found.join("\n\n").trim_end());
     }
@@ -98,6 +98,11 @@ pub(super) fn explain(args: &ExplainArgs) -> u8 {
     }
     complain(&message);
     1
+}
+
+/// By its code, or by the name of a fault that it answers, which is what the log has.
+fn find<'c>(catalog: &'c Catalog, word: &str) -> Option<&'c Entry> {
+    catalog.entry(word).or_else(|| Kind::from_name(word).map(|kind| catalog.entry_for_kind(kind)))
 }
 
 fn describe(catalog: &Catalog, entry: &Entry) -> String {

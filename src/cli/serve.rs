@@ -7,17 +7,17 @@ use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
+    /// The configuration file. Default: what TOLLGATE_CONFIG says.
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Pass everything on to this URL, with the default catalog; no file is needed.
     #[arg(long, value_name = "URL", conflicts_with = "config")]
     upstream: Option<String>,
-    /// Where to listen, in the place of what the configuration says.
-    #[arg(long, value_name = "ADDR", env = "TOLLGATE_LISTEN")]
+    /// Where to listen. Default: what TOLLGATE_LISTEN says, then the configuration.
+    #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where to serve /livez and /readyz, in the place of what the configuration says.
-    #[arg(long, value_name = "ADDR", env = "TOLLGATE_ADMIN")]
+    /// Where to serve /livez and /readyz. Default: what TOLLGATE_ADMIN says, then the configuration.
+    #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
 }
 
@@ -34,19 +34,23 @@ pub(super) fn run(args: Args) -> u8 {
 
 fn load(args: &Args) -> Result<Config, u8> {
     if let Some(url) = &args.upstream {
-        return Config::pass_through(url).map_err(|error| {
+        let mut config = Config::pass_through(url).map_err(|error| {
             complain(&format!("error: --upstream: {error}"));
             2
-        });
+        })?;
+        config.server.listen = address("TOLLGATE_LISTEN")?.unwrap_or(config.server.listen);
+        config.server.admin = address("TOLLGATE_ADMIN")?;
+        return Ok(config);
     }
-    let Some(file) = &args.config else {
+    let from_env = || env("TOLLGATE_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
+    let Some(file) = args.config.clone().or_else(from_env) else {
         complain("error: what is to be served? Give --config FILE or --upstream URL");
         return Err(2);
     };
-    match config::load(file, env) {
+    match config::load(&file, env) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                tracing::warn!("{warning}");
+                tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
             }
             Ok(loaded.config)
         }
@@ -55,6 +59,17 @@ fn load(args: &Args) -> Result<Config, u8> {
             Err(EX_CONFIG)
         }
     }
+}
+
+/// An address from the environment; empty is as good as not set.
+fn address(variable: &str) -> Result<Option<SocketAddr>, u8> {
+    let text = env(variable).filter(|text| !text.is_empty());
+    text.map(|text| text.parse()).transpose().map_err(|_| {
+        complain(&format!(
+            "error: {variable} must be an address and a port, such as 127.0.0.1:8080"
+        ));
+        2
+    })
 }
 
 /// Serves a configuration until a signal comes.

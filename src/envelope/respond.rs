@@ -1,5 +1,8 @@
 use super::Context;
-use crate::{catalog::Catalog, fault::Fault};
+use crate::{
+    catalog::Catalog,
+    fault::{Fault, Retry},
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::time::Duration;
@@ -35,7 +38,7 @@ impl Catalog {
 
 /// The header fields that a fault or its status asks for.
 fn fault_headers(fault: &Fault, status: StatusCode, headers: &mut HeaderMap) {
-    if let Some(after) = fault.retry_after() {
+    if let Retry::After(after) = fault.disposition().retry {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds(after)));
     }
     // Whoever refused without a list, as axum's router, adds it further out.

@@ -1,7 +1,7 @@
 use super::{Context, Field};
 use crate::{
     catalog::{Catalog, Entry, json_string},
-    fault::{Fault, Param},
+    fault::{Fault, Param, Retry},
 };
 use std::{fmt::Write, time::Duration};
 
@@ -98,7 +98,7 @@ fn write_field(field: Field, fault: &Fault, entry: &Entry, context: Context<'_>,
             return;
         }
         Field::RetryAfterMs => {
-            if let Some(after) = fault.retry_after() {
+            if let Retry::After(after) = fault.disposition().retry {
                 let _ = write!(out, r#","retry_after_ms":{}"#, whole_millis(after));
             }
             return;

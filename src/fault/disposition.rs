@@ -6,6 +6,7 @@ use std::time::Duration;
 /// A status code is asked three unrelated questions: what does the caller see, is it worth trying elsewhere,
 /// is this endpoint ill? The catalog answers the first, this the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Disposition {
     /// Whether another endpoint may be tried.
     pub next_endpoint: NextEndpoint,
@@ -19,6 +20,7 @@ pub struct Disposition {
 
 /// Whether another endpoint may be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NextEndpoint {
     /// No: another one would say the same, or the caller has already seen a part.
     Never,
@@ -30,6 +32,7 @@ pub enum NextEndpoint {
 
 /// What a fault says about the endpoint that it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EndpointHealth {
     /// Nothing.
     Unaffected,
@@ -43,6 +46,7 @@ pub enum EndpointHealth {
 
 /// Whether the caller may send the same request again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// No: it will fail again until something is changed.
     Never,
@@ -54,6 +58,7 @@ pub enum Retry {
 
 /// Whether the caller pays for the failed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Charge {
     /// No: nothing was done for it.
     Release,

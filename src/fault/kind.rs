@@ -40,8 +40,8 @@ pub enum Param {
 
 impl Param {
     /// Every parameter.
-    pub const ALL: [Self; 6] =
-        [Self::Detail, Self::Field, Self::Limit, Self::Expected, Self::Allow, Self::Quota];
+    pub const ALL: &'static [Self] =
+        &[Self::Detail, Self::Field, Self::Limit, Self::Expected, Self::Allow, Self::Quota];
 
     /// The name inside the braces.
     pub const fn as_str(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! The provider's answer on its way to the client.
 
-use super::{hygiene::keep_response_trailers, pool::Lease};
+use super::{after, hygiene::keep_response_trailers, pool::Lease};
 use crate::{
     Fault,
     fault::{Cause, UpstreamFault, UpstreamKind},
@@ -76,9 +76,8 @@ impl<B: Send + 'static> UpstreamBody<B> {
     /// Whether the body has been silent, or under way, for too long.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
         let Limits { idle, deadline } = self.limits;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline.min(Instant::now() + idle))));
+        let timer =
+            self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline.min(after(idle)))));
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
@@ -89,7 +88,7 @@ impl<B: Send + 'static> UpstreamBody<B> {
     /// A piece has come: the silence is over.
     fn reset_timer(&mut self) {
         if let Some(timer) = &mut self.timer {
-            timer.as_mut().reset(self.limits.deadline.min(Instant::now() + self.limits.idle));
+            timer.as_mut().reset(self.limits.deadline.min(after(self.limits.idle)));
         }
     }
 }
@@ -103,6 +102,10 @@ impl<B: Send + 'static> Body for UpstreamBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = &mut *self;
+        if this.lease.is_some() && Instant::now() >= this.limits.deadline {
+            // Whether it is the provider that is slow or the client: the exchange has had its time.
+            return Poll::Ready(Some(Err(this.fail(UpstreamKind::Timeout, Cause::TotalTimeout))));
+        }
         let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
         };

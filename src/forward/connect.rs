@@ -69,6 +69,11 @@ impl Connector {
         }
     }
 
+    /// Whether a connection cannot be anything else.
+    pub(super) fn must_be_http2(&self) -> bool {
+        self.http2 == Http2::Always
+    }
+
     /// Connects within the endpoint's time.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub struct Endpoint {
 
 /// How long a provider may take for what. Each runs out with a fault of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// Name resolution, TCP and TLS together. Default: 5 s. → unreachable
     pub connect: Duration,
@@ -47,6 +48,7 @@ impl Default for Timeouts {
 
 /// Bounds of an endpoint's connection pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PoolLimits {
     /// The most HTTP/1 connections that are kept idle. Default: 512.
     pub max_idle: usize,
@@ -62,6 +64,7 @@ impl Default for PoolLimits {
 
 /// When to speak HTTP/2 to a provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Http2 {
     /// Over TLS when the provider offers it (ALPN), never in cleartext.
     #[default]
@@ -190,7 +193,8 @@ impl Endpoint {
         })
     }
 
-    /// Shows this credential, in the place of any that the caller sent. Default: none; the caller's passes.
+    /// Shows this credential, in the place of any that the caller sent: `Authorization`, `X-Api-Key` and cookies.
+    /// Default: none; the caller's pass.
     #[must_use]
     pub fn with_credential(mut self, credential: Credential) -> Self {
         self.credential = Some(credential);

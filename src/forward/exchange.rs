@@ -1,11 +1,12 @@
 //! One request to one endpoint, and its answer.
 
 use super::{
+    after,
     body::{Limits, UpstreamBody},
     endpoint::Endpoint,
     hygiene::{self, RequestFacts},
     pool::{Checkout, Pool},
-    upgrade::splice,
+    upgrade::{Hold, splice},
     upload::{Upload, UploadBody},
 };
 use crate::{
@@ -42,7 +43,7 @@ struct Call<B> {
     target: PathAndQuery,
     facts: RequestFacts,
     /// Where the client's connection comes from, if it becomes something else.
-    client_side: Option<OnUpgrade>,
+    client_side: Option<(OnUpgrade, Option<Hold>)>,
     upload: Option<Arc<Upload>>,
     deadline: Instant,
 }
@@ -52,10 +53,11 @@ where
     B: Body<Data = Bytes>,
 {
     fn new(endpoint: &Endpoint, request: Request<B>) -> Result<Self, Fault> {
-        let deadline = Instant::now() + endpoint.timeouts.total;
+        let deadline = after(endpoint.timeouts.total);
         let (mut parts, body) = request.into_parts();
         let facts = hygiene::clean_request(&mut parts, endpoint)?;
-        let client_side = facts.upgrade.as_ref().and_then(|_| parts.extensions.remove());
+        let asked = facts.upgrade.as_ref().and_then(|_| parts.extensions.remove::<OnUpgrade>());
+        let client_side = asked.map(|client| (client, parts.extensions.remove::<Hold>()));
         let target = endpoint.target(&parts.uri)?;
         let (body, upload) = UploadBody::new(body);
         let request = Some(Request::from_parts(parts, body));
@@ -92,8 +94,9 @@ where
             let request = call.request.take().ok_or(Fault::Internal)?;
             let (upload, deadline) = (call.upload.as_deref(), call.deadline);
             let sent = match &mut checkout {
-                Checkout::Http1 { sender, .. } => {
+                Checkout::Http1 { connection, .. } => {
                     let request = self.prepare_http1(request, call);
+                    let sender = connection.sender();
                     self.wait(pin!(sender.try_send_request(request)), upload, deadline).await?
                 }
                 Checkout::Http2 { sender, .. } => {
@@ -126,7 +129,7 @@ where
         F: Future<Output = Result<Response<Incoming>, Failed<B>>>,
     {
         let first_byte = self.endpoint.timeouts.first_byte;
-        let mut until = first_byte.map_or(deadline, |limit| Instant::now() + limit);
+        let mut until = first_byte.map_or(deadline, after);
         loop {
             if let Ok(sent) = timeout_at(until.min(deadline), answer.as_mut()).await {
                 return Ok(sent);
@@ -136,7 +139,7 @@ where
             };
             // As long as the request is under way the provider owes nothing.
             let sent_at = upload.map_or(Some(until - limit), Upload::finished);
-            let owed = sent_at.unwrap_or_else(Instant::now) + limit;
+            let owed = sent_at.map_or_else(|| after(limit), |at| at + limit);
             if owed <= until {
                 return Err(timeout(Cause::FirstByteTimeout));
             }
@@ -152,6 +155,9 @@ where
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = Uri::from(call.target.clone());
         let headers = request.headers_mut();
+        if let Some(host) = &call.facts.host {
+            headers.insert(header::HOST, host.clone());
+        }
         if let Some(protocol) = &call.facts.upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, protocol.clone());
@@ -172,10 +178,9 @@ where
         let headers = request.headers_mut();
         headers.remove(header::CONNECTION);
         headers.remove(header::UPGRADE);
-        let host = headers.remove(header::HOST);
-        let authority = host
-            .filter(|_| self.endpoint.preserves_host())
-            .and_then(|host| host.to_str().ok()?.parse().ok());
+        headers.remove(header::HOST);
+        let kept = call.facts.host.as_ref().filter(|_| self.endpoint.preserves_host());
+        let authority = kept.and_then(|host| host.to_str().ok()?.parse().ok());
         let authority = authority.as_ref().unwrap_or(self.endpoint.authority());
         *request.uri_mut() = self.endpoint.absolute(call.target.clone(), authority);
         request
@@ -195,14 +200,16 @@ where
             let asked = facts.upgrade.as_ref();
             let agreed =
                 asked.is_some_and(|asked| hygiene::is_upgrade_to(response.headers(), asked));
-            let (true, Some(client_side)) = (agreed, call.client_side.take()) else {
+            let (true, Some((client, hold))) = (agreed, call.client_side.take()) else {
                 return Err(
                     UpstreamFault::new(UpstreamKind::Unexpected, Cause::UnexpectedUpgrade).into()
                 );
             };
-            splice(client_side, hyper::upgrade::on(&mut response));
+            splice(client, hyper::upgrade::on(&mut response), hold);
         }
         let (mut parts, body) = response.into_parts();
+        // Such as the provider's words beside its status.
+        parts.extensions.clear();
         let failed = parts.status.as_u16() >= 400;
         let keep = hygiene::keep_alive_hint(&parts.headers);
         let hidden = hygiene::clean_response(&mut parts, self.endpoint.authority());
@@ -214,9 +221,13 @@ where
             parts.extensions.insert(UpstreamAnswer);
         }
         let limits = Limits { idle: self.endpoint.timeouts.idle, deadline: call.deadline };
-        // What has become something else carries no further request.
         let upload = call.upload.take();
-        let lease = (!switched).then(|| checkout.into_lease(&self.pool, upload, keep, failed));
+        let lease = if switched {
+            checkout.detach();
+            None
+        } else {
+            Some(checkout.into_lease(&self.pool, upload, keep, failed))
+        };
         let body = UpstreamBody::new(body, lease, limits);
         let body = if hidden { body.discarded() } else { body };
         Ok(Response::from_parts(parts, body))

@@ -112,10 +112,13 @@ impl Shared {
     ) -> Response<ResponseBody<B>> {
         let (parts, body) = response.into_parts();
         let fault = match parts.extensions.get::<Fault>() {
-            Some(_) if parts.extensions.get() == Some(&RenderedBy(self.catalog.id())) => {
+            Some(fault)
+                if parts.extensions.get() == Some(&RenderedBy(self.catalog.id()))
+                    && parts.status == self.catalog.entry_for(fault).status() =>
+            {
                 return Response::from_parts(parts, ResponseBody::inner(body));
             }
-            // Refused further in, in the words of another catalog.
+            // Refused further in, in the words of another catalog, or changed since.
             Some(fault) => fault.clone(),
             None if parts.extensions.get::<UpstreamAnswer>().is_some() => {
                 profile::generic(parts.status, &parts.headers, SystemTime::now()).into()

@@ -7,7 +7,7 @@ use super::{
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
 };
-use crate::{Fault, NormalizeLayer};
+use crate::{Fault, NormalizeLayer, forward::Hold};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -74,7 +74,7 @@ where
     }
 
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Hold) {
         let state = Arc::<ConnState>::default();
         let mut stream = Stall::new(stream, self.options.send_timeout, state.clone());
         let first = detect(&mut stream, self.options.limits.header_timeout);
@@ -91,6 +91,7 @@ where
             options: self.options.clone(),
             peer: Arc::new(Peer::new(peer.ip(), &self.options.trusted_proxies)),
             state,
+            place,
         };
         match protocol {
             Protocol::Http1 => self.serve_http1(stream, prefix, edge).await,

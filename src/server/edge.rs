@@ -6,7 +6,10 @@ use super::{
     record::{Record, printable},
     scan::ConnState,
 };
-use crate::{Fault, NormalizeLayer, envelope::ResponseBody, request_id, server::ClientBody};
+use crate::{
+    Fault, NormalizeLayer, envelope::ResponseBody, forward::Hold, normalize::rescue, request_id,
+    server::ClientBody,
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame, SizeHint};
@@ -30,13 +33,15 @@ pub(super) struct Edge<S> {
     pub(super) options: Arc<Options>,
     pub(super) peer: Arc<Peer>,
     pub(super) state: Arc<ConnState>,
+    /// The connection's place among those that may be at a time.
+    pub(super) place: Hold,
 }
 
 impl<S, B> Edge<S>
 where
     S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone,
     B: Body<Data = Bytes>,
-    B::Error: Error,
+    B::Error: Error + 'static,
 {
     /// Answers one request.
     pub(super) fn call(
@@ -47,7 +52,11 @@ where
         let refused = self.state.begin();
         let active = Active(self.state.clone());
         // A request that asks for an upgrade is the last one that the scanner has seen.
-        let last = refused.is_some() || self.state.upgradable();
+        let upgradable = self.state.upgradable();
+        if upgradable {
+            request.extensions_mut().insert(self.place.clone());
+        }
+        let last = refused.is_some() || upgradable;
         let version = request.version();
         let http1 = version != Version::HTTP_2;
         let state = self.state.clone();
@@ -107,7 +116,7 @@ pin_project! {
 impl<B> Body for EdgeBody<B>
 where
     B: Body<Data = Bytes>,
-    B::Error: Error,
+    B::Error: Error + 'static,
 {
     type Data = Bytes;
     type Error = B::Error;
@@ -124,7 +133,8 @@ where
                 this.active.0.abort();
             }
             // The head is out; all that is left is to break off, so that nobody takes the part for the whole.
-            tracing::warn!(request_id = printable(this.id.as_ref()), %error, "an answer is cut off");
+            let (request_id, reason) = (printable(this.id.as_ref()), rescue(error));
+            tracing::warn!(request_id, %reason, "an answer is cut off");
         }
         Poll::Ready(frame)
     }

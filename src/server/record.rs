@@ -1,7 +1,10 @@
 use crate::Fault;
 use http::{HeaderValue, Method, StatusCode};
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,11 +15,17 @@ pub(crate) struct Record {
     method: Method,
     route: OnceLock<Arc<str>>,
     started: Instant,
+    logged: AtomicBool,
 }
 
 impl Record {
     pub(super) fn start(method: &Method) -> Arc<Self> {
-        Arc::new(Self { method: method.clone(), route: OnceLock::new(), started: Instant::now() })
+        Arc::new(Self {
+            method: method.clone(),
+            route: OnceLock::new(),
+            started: Instant::now(),
+            logged: AtomicBool::new(false),
+        })
     }
 
     /// The route was found.
@@ -28,6 +37,7 @@ impl Record {
     ///
     /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
     pub(super) fn log(&self, status: StatusCode, fault: Option<&Fault>, id: Option<&HeaderValue>) {
+        self.logged.store(true, Ordering::Relaxed);
         let request_id = printable(id);
         let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
         let (status, duration_ms) = (status.as_u16(), millis(self.started.elapsed()));
@@ -41,6 +51,16 @@ impl Record {
                     duration_ms, "request"
                 );
             }
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.logged.load(Ordering::Relaxed) {
+            let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
+            let duration_ms = millis(self.started.elapsed());
+            tracing::info!(%method, route, duration_ms, "the client left before its answer");
         }
     }
 }

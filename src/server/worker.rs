@@ -1,5 +1,5 @@
 use super::{ClientBody, Drain, Options, connection::Connections};
-use crate::Fault;
+use crate::{Fault, forward::Hold};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -8,15 +8,17 @@ use tokio::{
     net::TcpListener,
     runtime,
     sync::Semaphore,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 /// How long to wait when the kernel has no descriptors or memory for another connection.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
+/// How often that is worth a line in the log.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Serves one listener on this thread until the drain has begun and everything has ended, or its time is over.
+/// Serves one listener on this thread, after `on_ready`, until the drain has begun and everything has ended, or its time is over.
 ///
 /// # Errors
 ///
@@ -27,6 +29,7 @@ pub(crate) fn run_worker<S, B>(
     options: Arc<Options>,
     drain: Drain,
     drain_timeout: Duration,
+    on_ready: impl FnOnce(),
 ) -> io::Result<()>
 where
     S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault>
@@ -39,8 +42,9 @@ where
     B::Error: Error + Send + Sync,
 {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
+        on_ready();
         let tasks = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(options.max_connections));
         let connections = Arc::new(Connections::new(stack, options, drain.clone()));
@@ -58,7 +62,10 @@ where
             );
         }
         Ok(())
-    })
+    });
+    // Without waiting for a name that is still being looked up.
+    runtime.shutdown_background();
+    served
 }
 
 /// Accepts connections for as long as it is asked to. At the limit the next ones wait in the kernel's queue.
@@ -77,6 +84,7 @@ async fn accept<S, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Error + Send + Sync,
 {
+    let mut complained: Option<Instant> = None;
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else {
             return;
@@ -85,7 +93,10 @@ async fn accept<S, B>(
             Ok(accepted) => accepted,
             Err(error) => {
                 if !is_about_one_connection(&error) {
-                    tracing::warn!(%error, "no connection can be accepted");
+                    if complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
+                        tracing::warn!(%error, "no connection can be accepted");
+                        complained = Some(Instant::now());
+                    }
                     sleep(OUT_OF_RESOURCES).await;
                 }
                 continue;
@@ -93,11 +104,9 @@ async fn accept<S, B>(
         };
         // Without it the last piece of an answer can wait for the client's acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        let connections = connections.clone();
-        tasks.spawn(async move {
-            connections.serve(stream, peer).await;
-            drop(slot);
-        });
+        // Whatever a connection becomes holds its place, and is waited for, until it ends.
+        let place = Hold::new((slot, tasks.token()));
+        tasks.spawn(connections.clone().serve(stream, peer, place));
     }
 }
 

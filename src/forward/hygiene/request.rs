@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts};
 pub(in crate::forward) struct RequestFacts {
     /// The protocol that the client asks to switch to.
     pub(in crate::forward) upgrade: Option<HeaderValue>,
+    /// What the provider is asked for, whatever the version of HTTP.
+    pub(in crate::forward) host: Option<HeaderValue>,
 }
 
 /// Which fields there are to be dealt with: most requests have none of them.
@@ -72,24 +74,27 @@ pub(in crate::forward) fn clean_request(
         join_cookies(headers);
     }
     add_via(headers, found.via, parts.version, endpoint)?;
-    set_host(parts, endpoint);
+    let host = host(parts, endpoint);
+    parts.headers.remove(header::HOST);
     if let Some((name, value)) = endpoint.credential() {
         // The caller's credential is for us; ours is for the provider.
         parts.headers.remove(header::AUTHORIZATION);
         parts.headers.remove(X_API_KEY);
+        parts.headers.remove(header::COOKIE);
         parts.headers.insert(name, value.clone());
     }
-    Ok(RequestFacts { upgrade })
+    Ok(RequestFacts { upgrade, host })
 }
 
-/// The protocol to switch to: HTTP/1.1 with `Connection: upgrade` and one `Upgrade` (RFC 9110, section 7.8).
+/// The protocol to switch to: HTTP/1.1 with `Connection: upgrade` and one `Upgrade` (RFC 9110, section 7.8), which
+/// is WebSocket (RFC 6455, section 4.1). Any other would be a way past whatever stands before the provider.
 fn asked_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
     if version != Version::HTTP_11 || !has_token(headers, &header::CONNECTION, "upgrade") {
         return None;
     }
     let mut values = headers.get_all(header::UPGRADE).iter();
     match (values.next(), values.next()) {
-        (Some(one), None) => Some(one.clone()),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"websocket") => Some(one.clone()),
         _ => None,
     }
 }
@@ -136,16 +141,13 @@ fn add_via(
     Ok(())
 }
 
-fn set_host(parts: &mut Parts, endpoint: &Endpoint) {
+/// The value of `Host` at the endpoint: its own, or the client's, which HTTP/2 has in `:authority`.
+fn host(parts: &Parts, endpoint: &Endpoint) -> Option<HeaderValue> {
     if !endpoint.preserves_host() {
-        parts.headers.insert(header::HOST, endpoint.host().clone());
-    } else if !parts.headers.contains_key(header::HOST)
-        && let Some(authority) = parts.uri.authority()
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
-    {
-        // HTTP/2 has `:authority` in the place of `Host`.
-        parts.headers.insert(header::HOST, host);
+        return Some(endpoint.host().clone());
     }
+    let authority = parts.uri.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
+    parts.headers.get(header::HOST).cloned().or(authority)
 }
 
 /// Drops trailer fields of a request that have no business there.
@@ -240,6 +242,8 @@ mod tests {
             (Version::HTTP_10, ask, false),
             (Version::HTTP_2, ask, false),
             (Version::HTTP_11, &[("upgrade", "websocket")], false),
+            (Version::HTTP_11, &[("connection", "upgrade"), ("upgrade", "h2c")], false),
+            (Version::HTTP_11, &[("connection", "upgrade"), ("upgrade", "h2c/2")], false),
             (Version::HTTP_11, &[("connection", "upgrade")], false),
             (
                 Version::HTTP_11,
@@ -282,12 +286,12 @@ mod tests {
             .into_parts()
             .0;
         let mut kept = parts.clone();
-        clean_request(&mut parts, &endpoint()).unwrap();
-        assert_eq!(parts.headers["host"], "provider.test:81");
+        let facts = clean_request(&mut parts, &endpoint()).unwrap();
+        assert_eq!(facts.host.unwrap(), "provider.test:81");
         let via: Vec<_> = parts.headers.get_all("via").iter().collect();
         assert_eq!(via, ["1.1 a", "2.0 gate"]);
-        clean_request(&mut kept, &endpoint().with_preserved_host(true)).unwrap();
-        assert_eq!(kept.headers["host"], "client.test");
+        let facts = clean_request(&mut kept, &endpoint().with_preserved_host(true)).unwrap();
+        assert_eq!(facts.host.unwrap(), "client.test");
     }
 
     #[test]

@@ -10,8 +10,19 @@ use std::time::Duration;
 /// Whether the field tells a client who the provider is, or binds the client to the provider's host.
 fn is_identifying(name: &HeaderName) -> bool {
     /// Of content delivery networks, proxies, and providers' own.
-    const PREFIXES: [&str; 6] =
-        ["cf-", "x-envoy-", "x-amz-cf-", "x-amzn-", "x-served-by", "openai-"];
+    const PREFIXES: [&str; 11] = [
+        "cf-",
+        "x-envoy-",
+        "x-served-by",
+        "openai-",
+        "anthropic-",
+        "x-amz-",
+        "x-amzn-",
+        "x-goog-",
+        "x-ms-",
+        "apim-",
+        "x-azure-",
+    ];
     matches!(
         *name,
         header::SERVER | header::VIA | header::ALT_SVC | header::STRICT_TRANSPORT_SECURITY
@@ -32,8 +43,9 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority
         // RFC 9110, section 8.6: it has none, whatever the provider says.
         headers.remove(header::CONTENT_LENGTH);
     }
-    hide_host(headers, provider);
     let redirected = relative(headers, &header::LOCATION, provider);
+    relative(headers, &header::CONTENT_LOCATION, provider);
+    hide_host(headers, provider);
     let hidden = redirected && parts.status.is_redirection();
     if hidden {
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
@@ -43,32 +55,36 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority
     hidden
 }
 
-/// Takes the provider's name out of fields that refer to other resources: a location stays as a path, whatever
-/// else has the name goes.
+/// Takes the provider's name out of every field: a location of its own stays as a path, whatever else has the name
+/// goes.
 fn hide_host(headers: &mut HeaderMap, provider: &Authority) {
-    const REFRESH: HeaderName = HeaderName::from_static("refresh");
-    let refers = |name: &HeaderName| {
-        matches!(*name, header::CONTENT_LOCATION | header::LINK | header::SET_COOKIE | REFRESH)
-    };
-    if !headers.keys().any(refers) {
-        return;
-    }
-    relative(headers, &header::CONTENT_LOCATION, provider);
-    let host = provider.host().to_ascii_lowercase();
-    for name in [header::CONTENT_LOCATION, header::LINK, header::SET_COOKIE, REFRESH] {
-        let names_it = |value: &HeaderValue| {
-            let value = value.as_bytes().to_ascii_lowercase();
-            value.windows(host.len()).any(|window| window == host.as_bytes())
-        };
-        if headers.get_all(&name).iter().any(names_it) {
-            let kept: Vec<_> =
-                headers.get_all(&name).iter().filter(|value| !names_it(value)).cloned().collect();
-            headers.remove(&name);
-            for value in kept {
-                headers.append(name.clone(), value);
-            }
+    let names_it = |value: &HeaderValue| names_host(value.as_bytes(), provider.host().as_bytes());
+    while let Some(name) = headers.iter().find(|(_, value)| names_it(value)).map(|(n, _)| n.clone())
+    {
+        let kept: Vec<_> =
+            headers.get_all(&name).iter().filter(|value| !names_it(value)).cloned().collect();
+        headers.remove(&name);
+        for value in kept {
+            headers.append(name.clone(), value);
         }
     }
+}
+
+/// Whether the host stands in this value as a host: not as a piece of a longer name, and, if it has no dot and could
+/// be any word, only behind `//`.
+fn names_host(value: &[u8], host: &[u8]) -> bool {
+    let [first, ..] = host else { return false };
+    let is_word = !host.iter().any(|byte| matches!(byte, b'.' | b':'));
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let mut starts =
+        memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), value);
+    starts.any(|at| {
+        let (before, rest) = value.split_at(at);
+        rest.get(..host.len()).is_some_and(|found| found.eq_ignore_ascii_case(host))
+            && !rest.get(host.len()).is_some_and(is_name)
+            && !before.last().is_some_and(is_name)
+            && (!is_word || before.ends_with(b"//"))
+    })
 }
 
 /// Makes the provider's own URL in this field a path; whether there was one.
@@ -82,9 +98,13 @@ fn relative(headers: &mut HeaderMap, name: &HeaderName, provider: &Authority) ->
 
 /// A redirect of the provider to itself, without its name.
 fn without_authority(location: &HeaderValue, provider: &Authority) -> Option<HeaderValue> {
-    let uri: Uri = location.to_str().ok()?.parse().ok()?;
-    let authority = uri.authority()?;
-    if !authority.host().eq_ignore_ascii_case(provider.host()) {
+    let location = location.to_str().ok()?;
+    // RFC 3986, section 4.2: a reference can leave out the scheme alone.
+    let uri: Uri = match location.strip_prefix("//") {
+        Some(rest) => format!("http://{rest}").parse().ok()?,
+        None => location.parse().ok()?,
+    };
+    if !uri.authority()?.host().eq_ignore_ascii_case(provider.host()) {
         return None;
     }
     HeaderValue::from_str(uri.path_and_query().map_or("/", |path| path.as_str())).ok()
@@ -191,6 +211,14 @@ mod tests {
             (&[("location", "https://provider.test/a?b")], &[("location", "/a?b")]),
             (&[("location", "http://PROVIDER.test:9/a")], &[("location", "/a")]),
             (&[("location", "https://cdn.test/a")], &[("location", "https://cdn.test/a")]),
+            (&[("location", "//provider.test/a")], &[("location", "/a")]),
+            (&[("location", "http://provider.test/a b")], &[]),
+            (&[("location", "https://login.test/?next=http://provider.test/")], &[]),
+            (
+                &[("content-security-policy", "default-src provider.test"), ("etag", "1")],
+                &[("etag", "1")],
+            ),
+            (&[("anthropic-organization-id", "o"), ("x-amz-request-id", "r")], &[]),
             (&[("location", "/a")], &[("location", "/a")]),
             (&[("content-location", "http://provider.test/a")], &[("content-location", "/a")]),
             (
@@ -211,6 +239,25 @@ mod tests {
             let left: Vec<_> =
                 parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
             assert_eq!(left, *want, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_and_not_a_piece_of_one() {
+        let table = [
+            ("https://provider.test/a", "provider.test", true),
+            ("see PROVIDER.TEST:81, please", "provider.test", true),
+            ("a;domain=provider.test", "provider.test", true),
+            ("https://not-provider.test/", "provider.test", false),
+            ("https://provider.test.example/", "provider.test", false),
+            ("application/vnd.api+json", "api", false),
+            ("api", "api", false),
+            ("http://api:8080/x", "api", true),
+            ("<http://[::1]:1/>", "[::1]", true),
+            ("", "provider.test", false),
+        ];
+        for (value, host, want) in table {
+            assert_eq!(names_host(value.as_bytes(), host.as_bytes()), want, "{value}");
         }
     }
 

@@ -156,8 +156,9 @@ impl<'h> Fields<'h> {
                     }
                 }
                 7 if name.eq_ignore_ascii_case("upgrade") => {
-                    // RFC 9113, section 3.1: h2c is obsolete. Java's client offers it all the same.
-                    this.upgrade |= !trim(value).eq_ignore_ascii_case(b"h2c");
+                    // A tunnel goes past everything that is checked here: only one that is asked for in earnest.
+                    // Java's client offers `h2c`, which is obsolete (RFC 9113, section 3.1), all the time.
+                    this.upgrade |= trim(value).eq_ignore_ascii_case(b"websocket");
                 }
                 14 if name.eq_ignore_ascii_case("content-length") => {
                     let length = content_length(trim(value))?;

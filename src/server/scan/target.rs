@@ -98,10 +98,24 @@ fn path(bytes: &[u8]) -> Result<(), Fault> {
             "the request target has a character that it must not have"
         }));
     }
-    if memchr2(b'.', b'%', path).is_some() && has_dot_segment(path) {
-        return Err(Fault::bad_request("the request target has a dot segment"));
+    if memchr2(b'.', b'%', path).is_some() {
+        if has_dot_segment(path) {
+            return Err(Fault::bad_request("the request target has a dot segment"));
+        }
+        if !is_well_encoded(path) {
+            return Err(Fault::bad_request("the request target has a bad percent-encoding"));
+        }
     }
     Ok(())
+}
+
+/// Whether every `%` stands before two hexadecimal digits (RFC 3986, section 2.1), and none for a NUL, where some
+/// readers stop.
+fn is_well_encoded(path: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', path).all(|at| match path.get(at + 1..at + 3) {
+        Some(digits) => digits.iter().all(u8::is_ascii_hexdigit) && digits != b"00",
+        None => false,
+    })
 }
 
 /// Whether a segment is `.` or `..` (RFC 3986, section 3.3), for a reader who decodes before he splits as
@@ -115,6 +129,8 @@ fn has_dot_segment(mut path: &[u8]) -> bool {
             [b'%', b'2', b'e' | b'E', rest @ ..] => (b'.', rest),
             [b'%', b'2', b'f' | b'F', rest @ ..] => (b'/', rest),
             [b'%', b'5', b'c' | b'C', rest @ ..] => (b'/', rest),
+            // What some take for the end of a segment: `..;/`.
+            [b';', rest @ ..] => (b'/', rest),
             _ => (*byte, rest),
         };
         match decoded {
