@@ -173,6 +173,7 @@ fn request_lines_and_hosts() {
 fn targets() {
     const CHARS: &str = "the request target has a character that it must not have";
     const DOTS: &str = "the request target has a dot segment";
+    const ENCODING: &str = "the request target has a bad percent-encoding";
     const FRAGMENT: &str = "the request target has a fragment";
     const NO_PATH: &str = "the request target is not a path";
     const AUTHORITY: &str = "the target's authority is not a host and a port";
@@ -183,7 +184,11 @@ fn targets() {
         ("/a/b.c/..d/e../...?q=/../#".trim_end_matches('#'), EMPTY),
         ("//a//", EMPTY),
         ("/%20?a=[b]&c={d}|e^f`", EMPTY),
-        ("/.well-known/%2efoo/%", EMPTY),
+        ("/.well-known/%2efoo/%25", EMPTY),
+        ("/a%", Err(ENCODING)),
+        ("/a%4", Err(ENCODING)),
+        ("/a%zz", Err(ENCODING)),
+        ("/a%00", Err(ENCODING)),
         ("/{id}", EMPTY),
         ("/a#b", Err(FRAGMENT)),
         ("/a?b#c", Err(FRAGMENT)),
@@ -209,6 +214,8 @@ fn targets() {
         ("/a%2f../b", Err(DOTS)),
         ("/a/..%2Fb", Err(DOTS)),
         ("/a/..%5cb", Err(DOTS)),
+        ("/a/..;/b", Err(DOTS)),
+        ("/a/b;c=1", EMPTY),
         ("http://x/../a", Err(DOTS)),
         ("http://x", EMPTY),
         ("HTTP://X/a?b", EMPTY),

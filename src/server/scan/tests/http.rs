@@ -122,7 +122,8 @@ async fn heads_of_any_size_up_to_the_limit() {
     assert!(!answer.contains("/s: "));
 }
 
-const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+const UPGRADE: &str =
+    "GET /u HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
 async fn a_declined_upgrade_smuggles_nothing() {
