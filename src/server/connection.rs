@@ -92,6 +92,7 @@ where
             peer: Arc::new(Peer::new(peer.ip(), &self.options.trusted_proxies)),
             state,
             place,
+            answers: (protocol == Protocol::Http2).then(Arc::default),
         };
         match protocol {
             Protocol::Http1 => self.serve_http1(stream, prefix, edge).await,
@@ -110,7 +111,7 @@ where
     }
 
     async fn serve_http2(&self, stream: Stall<TcpStream>, prefix: Bytes, edge: Edge<S>) {
-        let state = edge.state.clone();
+        let (state, answers) = (edge.state.clone(), edge.answers.clone().unwrap_or_default());
         let service = service_fn(move |request| edge.call(request));
         let io = TokioIo::new(Rewind::new(stream, prefix));
         let connection = self.http2.serve_connection(io, service);
@@ -121,7 +122,10 @@ where
             }
         };
         let graceful = |c: Pin<&mut _>| http2::Connection::graceful_shutdown(c);
-        until(stop, || true, connection, graceful).await;
+        tokio::select! {
+            () = until(stop, || true, connection, graceful) => {}
+            () = answers.stalled(self.options.send_timeout) => {}
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Options,
     ingress::{Ingress, Peer},
+    progress::{Answers, Progress},
     record::{Record, printable},
     scan::ConnState,
 };
@@ -35,6 +36,8 @@ pub(super) struct Edge<S> {
     pub(super) state: Arc<ConnState>,
     /// The connection's place among those that may be at a time.
     pub(super) place: Hold,
+    /// Of HTTP/2 alone: in HTTP/1 the socket tells.
+    pub(super) answers: Option<Arc<Answers>>,
 }
 
 impl<S, B> Edge<S>
@@ -60,6 +63,7 @@ where
         let version = request.version();
         let http1 = version != Version::HTTP_2;
         let state = self.state.clone();
+        let answers = self.answers.clone();
         let record = self.options.access_log.then(|| Record::start(request.method()));
         if let Some(record) = &record {
             request.extensions_mut().insert(record.clone());
@@ -87,7 +91,11 @@ where
                 let fault = response.extensions().get::<Fault>();
                 record.log(response.status(), fault, id.as_ref());
             }
-            Ok(response.map(|inner| EdgeBody { inner, id, version, active }))
+            Ok(response.map(|inner| {
+                let answers = answers.filter(|_| !inner.is_end_stream());
+                let progress = answers.map(|answers| answers.begin());
+                EdgeBody { inner, id, version, progress, active }
+            }))
         }
     }
 }
@@ -109,6 +117,7 @@ pin_project! {
         inner: B,
         id: Option<HeaderValue>,
         version: Version,
+        progress: Option<Arc<Progress>>,
         active: Active,
     }
 }
@@ -126,7 +135,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
-        let frame = ready!(this.inner.poll_frame(cx));
+        let polled = this.inner.poll_frame(cx);
+        if let Some(progress) = this.progress {
+            progress.asked(polled.is_pending());
+        }
+        let frame = ready!(polled);
         if let Some(Err(error)) = &frame {
             if *this.version == Version::HTTP_10 {
                 // It has no chunks; the end of the connection would be the end of the answer.

@@ -13,6 +13,7 @@ mod drain;
 mod edge;
 mod ingress;
 mod listen;
+mod progress;
 mod record;
 mod scan;
 mod stall;
