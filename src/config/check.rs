@@ -4,6 +4,7 @@ use super::{
     decode::origin,
     diagnostic::{Report, Severity},
     interpolate::Broken,
+    source,
     suggest::closest,
     tree::{KeyPath, Node, Value, printable},
     values::{Name, parse_socket_address},
@@ -358,8 +359,7 @@ fn indistinguishable(a: &PathPattern, b: &PathPattern) -> bool {
 }
 
 fn check_ca_file(file: &Path) -> Result<(), String> {
-    let bytes = std::fs::read(file)
-        .map_err(|error| format!("the file cannot be read: {}", error.kind()))?;
+    let bytes = std::fs::read(file).map_err(|error| source::unreadable(&error))?;
     let marker = b"-----BEGIN CERTIFICATE-----";
     match bytes.windows(marker.len()).any(|window| window == marker) {
         true => Ok(()),

@@ -3,7 +3,12 @@ use super::{
     diagnostic::{Diagnostic, Errors, Report, Severity},
     tree::Node,
 };
-use std::{collections::BTreeSet, fs::File, io::Read, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 use toml::{
     Spanned,
     de::{DeTable, Error},
@@ -32,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<String, Errors> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| refuse(None, format!("the file cannot be read: {}", error.kind())))?;
+        .map_err(|error| refuse(None, unreadable(&error)))?;
     if bytes.len() as u64 > LARGEST {
         return Err(refuse(None, format!("the file is larger than {} MiB", LARGEST >> 20)));
     }
@@ -109,4 +114,13 @@ fn without(text: &str, lines: &BTreeSet<usize>) -> Option<String> {
 
 fn parse(text: &str) -> Option<Spanned<DeTable<'_>>> {
     DeTable::parse(text).ok()
+}
+
+/// Why a file cannot be read, in the words of the system's own messages.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => kind.to_string(),
+    };
+    format!("the file cannot be read: {reason}")
 }

@@ -44,7 +44,7 @@ fn not_readable() {
     };
     assert_eq!(
         refuse(&directory.0.join("none.toml")),
-        "error: D/none.toml: the file cannot be read: entity not found"
+        "error: D/none.toml: the file cannot be read: there is no such file"
     );
     assert_eq!(refuse(&directory.0), "error: D: the file cannot be read: is a directory");
     assert_eq!(

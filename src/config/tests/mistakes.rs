@@ -164,7 +164,7 @@ fn of_an_upstream() {
         ),
         (
             "upstream.b = { ca_file = '/nowhere/ca.pem', endpoint = [{ url = 'http://h' }] }",
-            ":1:26: upstream.b.ca_file: the file cannot be read: entity not found",
+            ":1:26: upstream.b.ca_file: the file cannot be read: there is no such file",
         ),
         (
             &credential("{}"),
