@@ -15,7 +15,7 @@ use std::{
 use support::{
     Act, Gateway, Origin, Version, assert_fault,
     client::Ask,
-    http2::{full, h2c_origin, tls_origin},
+    http2::{changing_tls_origin, full, h2c_origin, tls_origin},
     origin::{answer, ok},
     soon,
 };
@@ -222,6 +222,62 @@ async fn one_http2_connection_for_many() {
     assert_eq!((origin.connection_count(), origin.requests().len()), (1, 40));
 }
 
+/// What a provider spoke on its first connection says nothing for ever.
+#[tokio::test]
+async fn a_provider_that_learns_http2() {
+    let alpn = |connection| match connection {
+        0 => vec!["http/1.1".to_owned()],
+        _ => vec!["h2".to_owned(), "http/1.1".to_owned()],
+    };
+    let (origin, certificate) = changing_tls_origin(alpn, |request| {
+        let answer = Response::builder();
+        match request.connection {
+            0 => answer.header("connection", "close").body(full("yes")).unwrap(),
+            _ => answer.body(full("yes")).unwrap(),
+        }
+    })
+    .await;
+    let gateway = Gateway::setup()
+        .file("ca.pem", &certificate)
+        .all_to(&format!("https://{}", origin.address), "ca_file = \"ca.pem\"")
+        .start()
+        .await;
+    for _ in 0..20 {
+        gateway.get("/x").await.assert_ok("yes");
+    }
+    let requests = origin.requests();
+    let versions: Vec<_> = requests.iter().map(|r| &*r.version).collect();
+    assert_eq!(versions, [&["HTTP/1.1"][..], &["HTTP/2.0"; 19]].concat());
+    assert_eq!(origin.connection_count(), 2);
+}
+
+/// Who waits for a connection that cannot be made shares the failure: together they take no longer than one.
+#[tokio::test]
+async fn many_wait_for_one_failure() {
+    // Takes the connection, and never says a word of TLS.
+    let origin = Origin::connections(|mut connection| async move {
+        connection.wire.rest().await?;
+        Ok(())
+    })
+    .await;
+    for http2 in ["always", "auto"] {
+        let lines = format!("http2 = \"{http2}\"\nconnect_timeout = \"300ms\"\ntimeout = \"5s\"");
+        let url = format!("https://{}", origin.address);
+        let gateway = Arc::new(Gateway::setup().all_to(&url, &lines).start().await);
+        let mut asked = tokio::task::JoinSet::new();
+        // One after the other they would take longer than a request may, and the last ones fail with that.
+        for _ in 0..25 {
+            let gateway = gateway.clone();
+            asked.spawn(async move { gateway.get("/x").await });
+        }
+        while let Some(answer) = asked.join_next().await {
+            let (answer, want) = (answer.unwrap(), Kind::Upstream(UpstreamKind::Unreachable));
+            assert_fault(&answer, &gateway.catalog, want);
+            assert_eq!(answer.status, 502, "{http2}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_head_that_does_not_come() {
     let origin = Origin::ok("yes").await;
@@ -393,4 +449,35 @@ async fn workers_share_the_port() {
     for _ in 0..30 {
         gateway.get("/x").await.assert_ok("yes");
     }
+}
+
+/// A connection counts for as long as it lives, whatever it has become.
+#[tokio::test]
+async fn an_upgraded_connection_counts() {
+    let origin = Origin::connections(|mut connection| async move {
+        let request = connection.request().await?.unwrap();
+        if request.target == "/x" {
+            return connection.wire.send(ok("yes")).await;
+        }
+        let agreed = "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        connection.wire.send(agreed).await?;
+        connection.wire.rest().await?;
+        Ok(())
+    })
+    .await;
+    let gateway =
+        Gateway::setup().server("max_connections = 1").all_to(&origin.url(), "").start().await;
+    let mut tunnel = gateway.client().await;
+    let upgrade =
+        "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    assert_eq!(tunnel.send(upgrade).await.answer("GET").await.status, 101);
+    let mut second = gateway.client().await;
+    second.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // Nothing may happen in this time.
+    let served = tokio::time::timeout(Duration::from_millis(500), second.wire.fill()).await;
+    assert!(served.is_err(), "{served:?}");
+    assert_eq!(origin.requests().len(), 1);
+    tunnel.finish().await.assert_closed().await;
+    drop(tunnel);
+    second.answer("GET").await.assert_ok("yes");
 }

@@ -9,10 +9,11 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use std::sync::{Arc, OnceLock};
 use support::{
-    Act, CALLER, CREDENTIAL, Gateway, Origin, Version, assert_fault,
+    Act, CALLER, CREDENTIAL, Gateway, MARKER, Origin, Version, assert_fault,
     client::Ask,
     http2::{full, h2c_origin},
     origin::{answer, ok},
+    soon,
 };
 use tokio::{io::copy_bidirectional, net::TcpStream};
 use tollgate::{Kind, fault::UpstreamKind};
@@ -910,4 +911,26 @@ async fn the_providers_name_in_other_fields() {
     let gateway = Gateway::to(&origin).await;
     // That the name is in no answer, `Gateway` sees to when it goes.
     gateway.get("/x").await.assert_ok("yes");
+}
+
+/// The words beside the status are the provider's, and stay with it.
+#[tokio::test]
+async fn a_reason_phrase_stays_inside() {
+    let origin = Origin::start(|request| {
+        let status = &request.target[1..];
+        vec![Act::send(format!("HTTP/1.1 {status} {MARKER}\r\ncontent-length: 0\r\n\r\n"))]
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    for (status, line) in [
+        ("200", "HTTP/1.1 200 OK\r\n"),
+        ("206", "HTTP/1.1 206 Partial Content\r\n"),
+        ("302", "HTTP/1.1 302 Found\r\n"),
+        ("404", "HTTP/1.1 404 Not Found\r\n"),
+    ] {
+        let mut client = gateway.client().await;
+        client.send(format!("GET /{status} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        let got = soon("a status line", client.wire.until("\r\n")).await.unwrap();
+        assert_eq!(String::from_utf8(got).unwrap(), line);
+    }
 }

@@ -292,6 +292,35 @@ async fn axum_keeps_the_connection_after_a_panic() {
     }
 }
 
+/// A handler's refusal does not know the request; the layer around it does, and its answer is whole.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_handlers_refusal_carries_the_request_id() {
+    async fn refusing() -> Result<&'static str, Fault> {
+        Err(Fault::TaskNotFound)
+    }
+    let app = axum::Router::new().route("/x", axum::routing::get(refusing));
+    let app = NormalizeLayer::default().layer(app);
+    for sent in [Some("req-1"), None] {
+        let mut asked = Request::builder().uri("/x");
+        if let Some(id) = sent {
+            asked = asked.header("x-request-id", id);
+        }
+        let asked = asked.body(axum::body::Body::empty()).unwrap();
+        let answer = app.clone().oneshot(asked).await.unwrap();
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert!(sent.is_none_or(|sent| sent == id), "{id}");
+        let (status, code, error) = read(answer).await;
+        assert_eq!((status, code), entry(Kind::TaskNotFound));
+        assert_eq!(error["request_id"], id);
+    }
+    // Nor does it know that nobody wants a body.
+    let asked = Request::head("/x").body(axum::body::Body::empty()).unwrap();
+    let answer = app.clone().oneshot(asked).await.unwrap();
+    assert_eq!(answer.status(), 404);
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+}
+
 #[tokio::test]
 async fn readiness_is_the_inner_services() {
     let (mut service, mut handle) =

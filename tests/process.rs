@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::Value;
-use std::{net::TcpListener, process::Command, sync::Arc};
+use std::{net::TcpListener, process::Command, sync::Arc, time::Duration};
 use support::{
     CREDENTIAL, Client, Gateway, Origin, assert_envelope,
     gateway::{BINARY, Directory, run},
@@ -145,6 +145,49 @@ fn schema_and_catalog() {
     assert!(code == 0 && text.contains("apistor"), "{text}");
 }
 
+/// What the log calls a fault can be looked up as well.
+#[test]
+fn explain_a_fault() {
+    for preset in Catalog::presets() {
+        let catalog = Catalog::preset(preset).unwrap();
+        for kind in Kind::ALL {
+            let (kind, entry) = (kind.as_str(), support::envelope::entry_of(&catalog, *kind));
+            if catalog.entry(kind).is_some() {
+                continue;
+            }
+            let (code, text, err) = run(&["explain", kind, "--preset", preset], &[]);
+            let head = format!("{} · HTTP {} · {preset}", entry.code(), entry.status().as_u16());
+            assert!(code == 0 && text.starts_with(&head), "{kind}: {text}{err}");
+        }
+    }
+    // Without a catalog named, every catalog's answer.
+    let (code, text, err) = run(&["explain", "upstream_overloaded"], &[]);
+    assert_eq!(code, 0, "{err}");
+    for preset in Catalog::presets() {
+        assert!(text.contains(&format!(" · {preset}\n")), "{preset}:\n{text}");
+    }
+}
+
+/// A file named in the environment is no argument, and does not conflict with any.
+#[test]
+fn a_file_in_the_environment_is_not_in_the_way() {
+    let environment = [("TOLLGATE_CONFIG", "/none.toml")];
+    for arguments in [
+        &["catalog", "--preset", "eggapi"][..],
+        &["catalog", "--preset", "eggapi", "--format", "json"],
+        &["explain", "not_found", "--preset", "default"],
+    ] {
+        let (code, out, err) = run(arguments, &environment);
+        assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}");
+        assert_eq!(out, run(arguments, &[]).1, "{arguments:?}");
+    }
+    // Where no argument says more, it is what is served; empty it is nothing.
+    let (code, _, err) = run(&["serve"], &environment);
+    assert!(code == 78 && err.contains("none.toml"), "{err}");
+    let (code, _, err) = run(&["serve"], &[("TOLLGATE_CONFIG", "")]);
+    assert!(code == 2 && err.contains("--config"), "{err}");
+}
+
 /// A reader who leaves early, as `head` does, is no failure.
 #[test]
 fn a_closed_pipe() {
@@ -178,6 +221,46 @@ async fn the_environment_goes_before_the_file() {
         .start()
         .await;
     assert_eq!(gateway.address.ip().to_string(), "127.0.0.2");
+    gateway.get("/x").await.assert_ok("yes");
+}
+
+/// `serve --upstream` does not read the file that the environment names, and an empty address is none.
+#[tokio::test]
+async fn serve_without_the_file_of_the_environment() {
+    let origin = Origin::ok("yes").await;
+    for (listen, arguments) in [
+        ("127.0.0.2:0", &[][..]),
+        ("127.0.0.3:0", &["--listen", "127.0.0.2:0"]),
+        ("", &["--listen", "127.0.0.2:0"]),
+    ] {
+        let mut command = Command::new(BINARY);
+        command.args(["serve", "--upstream", &origin.url()]).args(arguments).env_clear();
+        command.env("TOLLGATE_CONFIG", "/none.toml").env("TOLLGATE_ADMIN", "");
+        command.env("TOLLGATE_LISTEN", listen);
+        let catalog = Catalog::preset("default").unwrap();
+        let gateway = Gateway::run(command, catalog, Vec::new(), None).await;
+        assert_eq!(gateway.address.ip().to_string(), "127.0.0.2", "{listen} {arguments:?}");
+        assert_eq!(gateway.admin, None);
+        gateway.get("/x").await.assert_ok("yes");
+    }
+    let (code, _, err) = run(
+        &["serve", "--upstream", &origin.url()],
+        &[("TOLLGATE_LISTEN", "nowhere"), ("TOLLGATE_CONFIG", "/none.toml")],
+    );
+    assert!(code == 2 && err.contains("TOLLGATE_LISTEN"), "{err}");
+}
+
+/// An empty address in the environment is as good as none.
+#[tokio::test]
+async fn an_empty_environment_says_nothing() {
+    let origin = Origin::ok("yes").await;
+    let gateway = Gateway::setup()
+        .env("TOLLGATE_LISTEN", "")
+        .env("TOLLGATE_ADMIN", "")
+        .all_to(&origin.url(), "")
+        .start()
+        .await;
+    assert_eq!(gateway.probe("/livez").await, 200);
     gateway.get("/x").await.assert_ok("yes");
 }
 
@@ -252,6 +335,37 @@ async fn a_signal_lets_what_runs_finish() {
         http1.assert_closed().await;
         assert_eq!(gateway.exited().await.code(), Some(0), "{signal}");
     }
+}
+
+/// A connection that has become something else is waited for like any other.
+#[tokio::test]
+async fn a_signal_lets_a_tunnel_finish() {
+    let origin = Origin::connections(|mut connection| async move {
+        connection.request().await?;
+        let agreed = "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        connection.wire.send(agreed).await?;
+        let byte = connection.wire.take(1).await?;
+        connection.wire.send(byte).await?;
+        connection.wire.rest().await?;
+        Ok(())
+    })
+    .await;
+    let mut gateway = Gateway::to(&origin).await;
+    let mut client = gateway.client().await;
+    let upgrade =
+        "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    assert_eq!(client.send(upgrade).await.answer("GET").await.status, 101);
+    gateway.signal("TERM");
+    gateway
+        .logged(|line| line["message"].as_str().is_some_and(|m| m.starts_with("draining")))
+        .await;
+    // Nothing may happen in this time.
+    let ended = tokio::time::timeout(Duration::from_millis(500), client.wire.fill()).await;
+    assert!(ended.is_err(), "{ended:?}");
+    client.send("!").await;
+    assert_eq!(soon("an echo", client.wire.take(1)).await.unwrap(), b"!");
+    client.finish().await.assert_closed().await;
+    assert_eq!(gateway.exited().await.code(), Some(0));
 }
 
 #[tokio::test]

@@ -4,20 +4,25 @@
 
 mod support;
 
+use bytes::Bytes;
 use http::Request;
+use http_body::Frame;
 use http_body_util::{BodyExt as _, channel::Channel};
 use std::{
     io,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 use support::{Act, Client, Gateway, Origin, assert_envelope, origin::ok, soon};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::Notify,
     time::timeout,
 };
 
@@ -234,6 +239,99 @@ async fn a_provider_that_stops_reading_stops_the_client() {
     soon("an early answer", reading.read_exact(&mut answer)).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 400");
     upload.abort();
+}
+
+/// Zeros, counted as they go.
+#[derive(Debug)]
+struct Zeros {
+    left: u64,
+    sent: Arc<AtomicU64>,
+}
+
+impl http_body::Body for Zeros {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        static ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
+        let piece = self.left.min(ZEROS.len() as u64);
+        if piece == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= piece;
+        self.sent.fetch_add(piece, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&ZEROS[..piece as usize])))))
+    }
+}
+
+/// Clients share the connection to the provider, and not each other's fate.
+#[tokio::test]
+async fn a_client_that_stops_reading_keeps_no_other_waiting() {
+    let sent = Arc::<AtomicU64>::default();
+    let counted = sent.clone();
+    let origin = support::http2::h2c_origin(move |request| {
+        let body = match &*request.target {
+            t if t.ends_with("/much") => Zeros { left: 64 * MIB, sent: counted.clone() },
+            _ => Zeros { left: MIB, sent: Arc::default() },
+        };
+        http::Response::new(body.boxed())
+    })
+    .await;
+    let gateway = Gateway::setup().all_to(&origin.url(), "http2 = \"always\"").start().await;
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        let mut client = gateway.client().await;
+        client.send("GET /much HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.wire.head().await.unwrap().unwrap();
+        held.push(client);
+    }
+    let held_back = standstill(&sent).await;
+    assert!(held_back < 10 * 64 * MIB, "{held_back} bytes for nobody");
+    for _ in 0..5 {
+        let answer = gateway.get("/x").await;
+        assert_eq!((answer.status, answer.body.len() as u64), (200, MIB));
+    }
+    assert_eq!(origin.connection_count(), 1);
+}
+
+/// A provider that has said all it wants to say, and does not read on: neither side is kept waiting for the rest.
+#[tokio::test]
+async fn an_early_answer_ends_the_upload() {
+    let (client_ended, provider_ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, telling) = (client_ended.clone(), provider_ended.clone());
+    let origin = Origin::connections(move |mut connection| {
+        let (client_ended, provider_ended) = (told.clone(), telling.clone());
+        async move {
+            connection.head().await?;
+            connection.wire.send(ok("enough")).await?;
+            client_ended.notified().await;
+            // What was on its way, and then the end of it.
+            let _ = connection.wire.rest().await;
+            provider_ended.notify_one();
+            Ok(())
+        }
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    let client = gateway.client().await;
+    let (mut reading, mut writing) = client.wire.stream.into_split();
+    let upload = tokio::spawn(async move {
+        let head = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n";
+        let _ = writing.write_all(head).await;
+        while writing.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+    });
+    let mut answer = Vec::new();
+    let ended = soon("the end of the client's connection", reading.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer} {ended:?}");
+    assert!(answer.ends_with("\r\n\r\nenough"), "{answer} {ended:?}");
+    soon("the end of the upload", upload).await.unwrap();
+    client_ended.notify_one();
+    soon("the end of the provider's connection", provider_ended.notified()).await;
+    assert_eq!(origin.connection_count(), 1);
 }
 
 /// Pieces pass as they come, in both directions and at the same time.

@@ -106,21 +106,30 @@ pub async fn tls_origin(
     alpn: &[&str],
     script: impl Fn(&Received) -> Response<Body> + Send + Sync + 'static,
 ) -> (Origin, String) {
+    let alpn: Vec<_> = alpn.iter().map(|&protocol| protocol.to_owned()).collect();
+    changing_tls_origin(move |_| alpn.clone(), script).await
+}
+
+/// The same, which offers other protocols on each connection, by its number.
+pub async fn changing_tls_origin(
+    alpn: impl Fn(usize) -> Vec<String> + Send + 'static,
+    script: impl Fn(&Received) -> Response<Body> + Send + Sync + 'static,
+) -> (Origin, String) {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
     let script: Script = Arc::new(script);
     let origin = Origin::accepting(move |stream, number, seen| {
-        let (acceptor, script) = (acceptor.clone(), script.clone());
+        let (mut config, script) = (config.clone(), script.clone());
+        config.alpn_protocols = alpn(number).into_iter().map(String::into_bytes).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
