@@ -60,7 +60,7 @@ impl Drop for Record {
         if !self.logged.load(Ordering::Relaxed) {
             let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
             let duration_ms = millis(self.started.elapsed());
-            tracing::info!(%method, route, duration_ms, "the client left before its answer");
+            tracing::info!(%method, route, duration_ms, "no answer: the client left, or the drain was over");
         }
     }
 }
