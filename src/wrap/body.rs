@@ -18,6 +18,8 @@ pin_project! {
     /// answer in memory.
     #[derive(Debug)]
     pub struct WrapBody<B> {
+        // The beginning, if it was looked at before the rest was asked for.
+        opening: Option<Frame<Bytes>>,
         #[pin]
         kind: Kind<B>,
     }
@@ -61,11 +63,12 @@ enum Stage {
 
 impl<B> WrapBody<B> {
     pub(super) const fn inner(body: B) -> Self {
-        Self { kind: Kind::Inner { body } }
+        Self { opening: None, kind: Kind::Inner { body } }
     }
 
     pub(super) fn full(bytes: Bytes) -> Self {
-        Self { kind: Kind::Full { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()) } }
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self { opening: None, kind: Kind::Full { bytes } }
     }
 
     /// The envelope without data.
@@ -82,7 +85,24 @@ impl<B> WrapBody<B> {
             decoder: decoder.map(Box::new),
             trailers: None,
         };
-        Self { kind: Kind::Spliced { body, splice } }
+        Self { opening: None, kind: Kind::Spliced { body, splice } }
+    }
+
+    /// Whether it is the envelope around the inner body.
+    pub(super) fn is_spliced(&self) -> bool {
+        matches!(self.kind, Kind::Spliced { .. })
+    }
+}
+
+impl<B> WrapBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    /// Waits for the beginning of the body, which is kept for whoever asks for it.
+    pub(super) fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WrapError>> {
+        self.opening = ready!(Pin::new(&mut *self).poll_frame(cx)).transpose()?;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -98,7 +118,11 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, WrapError>>> {
-        match self.project().kind.project() {
+        let this = self.project();
+        if let Some(frame) = this.opening.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match this.kind.project() {
             KindProjected::Inner { body } => body.poll_frame(cx).map_err(inner_error),
             KindProjected::Full { bytes } => {
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
@@ -111,7 +135,9 @@ where
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
             Kind::Full { bytes } => bytes.is_none(),
-            Kind::Spliced { splice, .. } => splice.stage == Stage::Done && splice.held.is_none(),
+            Kind::Spliced { splice, .. } => {
+                self.opening.is_none() && splice.stage == Stage::Done && splice.held.is_none()
+            }
         }
     }
 
@@ -121,7 +147,10 @@ where
             Kind::Full { bytes } => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
-            Kind::Spliced { body, splice } => splice.size_hint(&body.size_hint()),
+            Kind::Spliced { body, splice } => {
+                let opening = self.opening.as_ref().and_then(Frame::data_ref);
+                splice.size_hint(opening.map_or(0, Bytes::len), &body.size_hint())
+            }
         }
     }
 }
@@ -235,7 +264,7 @@ impl Splice {
         Poll::Ready(Some(Err(error)))
     }
 
-    fn size_hint(&self, inner: &SizeHint) -> SizeHint {
+    fn size_hint(&self, opening: usize, inner: &SizeHint) -> SizeHint {
         // What is decoded says nothing about its length.
         let (lower, upper) = match self.decoder {
             Some(_) => (0, None),
@@ -252,10 +281,10 @@ impl Splice {
             ),
             Stage::Inside => {
                 let held = self.held.as_ref().and_then(Frame::data_ref);
-                let ours = (held.map_or(0, Bytes::len) + SUFFIX.len()) as u64;
+                let ours = (opening + held.map_or(0, Bytes::len) + SUFFIX.len()) as u64;
                 (lower.saturating_add(ours), upper.and_then(|upper| upper.checked_add(ours)))
             }
-            Stage::Done => (0, Some(0)),
+            Stage::Done => (opening as u64, Some(opening as u64)),
         };
         let mut hint = SizeHint::new();
         hint.set_lower(lower);

@@ -9,8 +9,12 @@
 //! | 204, 205 | 200 and `{"data":null,"error":null}` |
 //! | 200–299 without a byte, whatever its content type | `{"data":null,"error":null}` |
 //! | 200–299, JSON, in `gzip`, `deflate`, `br` or `zstd` | decoded, then as above |
+//! | 200–299, JSON, and the body fails before its first byte, or is not in its coding | the envelope of the failure |
 //! | 200–299, JSON, in another coding or in more than three | the envelope of [`Fault::Upstream`](crate::Fault::Upstream) |
 //! | anything else | itself |
+//!
+//! The head of a JSON answer waits for the first byte of its body, so that one that fails at once is an answer and
+//! not a connection that breaks.
 //!
 //! JSON is the content type `application/json`, or one that ends in `+json`, in UTF-8. To a HEAD the answer is
 //! what it would be to a GET, without the body. Trailers stay behind the end.

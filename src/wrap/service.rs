@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
+use tower::BoxError;
 use tower_service::Service;
 
 /// Puts successful JSON answers into the envelope; see the [module](super).
@@ -36,11 +37,12 @@ impl<S> Wrap<S> {
 impl<S, R, B> Service<Request<R>> for Wrap<S>
 where
     S: Service<Request<R>, Response = Response<B>>,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
 {
     type Response = Response<WrapBody<B>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
