@@ -189,6 +189,22 @@ fn a_file_in_the_environment_is_not_in_the_way() {
 }
 
 /// A reader who leaves early, as `head` does, is no failure.
+/// Too few descriptors for all workers: the process says so and ends, whichever of them failed.
+#[test]
+fn a_worker_that_cannot_start() {
+    let directory = Directory::default();
+    let many = GOOD.replace("[server]", "[server]\nworkers = 8");
+    let file = directory.file("many.toml", many);
+    for descriptors in [12, 20, 24, 30] {
+        let command =
+            format!("ulimit -n {descriptors}; exec {BINARY} serve --config {}", file.display());
+        let output = Command::new("timeout").args(["20", "sh", "-c", &command]).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{descriptors}: {err}");
+        assert!(err.contains("Too many open files"), "{descriptors}: {err}");
+    }
+}
+
 #[test]
 fn a_closed_pipe() {
     let line = format!("'{BINARY}' schema | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}");
