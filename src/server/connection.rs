@@ -1,23 +1,20 @@
 //! One connection, from its first byte to its last.
 
 use super::{
-    Drain, Options,
+    Drain, Options, Stack,
     edge::Edge,
-    ingress::{ClientBody, Peer},
+    ingress::Peer,
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
 };
-use crate::{Fault, NormalizeLayer, forward::Hold};
+use crate::{NormalizeLayer, forward::Hold};
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::{
-    error::Error,
     future::{Future, poll_fn},
     net::SocketAddr,
     pin::{Pin, pin},
@@ -25,7 +22,6 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpStream, time::sleep};
-use tower_service::Service;
 
 /// The most requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 250;
@@ -49,13 +45,7 @@ pub(super) struct Connections<S> {
     http2: http2::Builder<TokioExecutor>,
 }
 
-impl<S, B> Connections<S>
-where
-    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Error + Send + Sync,
-{
+impl<S: Stack> Connections<S> {
     pub(super) fn new(stack: S, options: Arc<Options>, drain: Drain) -> Self {
         let mut http1 = http1::Builder::new();
         // Above the scanner's own limits, so that hyper never refuses by itself.

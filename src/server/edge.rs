@@ -1,7 +1,7 @@
 //! The outermost service of a connection: everything that is about the connection and not about the request.
 
 use super::{
-    Options,
+    Options, Stack,
     ingress::{Ingress, Peer},
     progress::{Answers, Progress},
     record::{Record, printable},
@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     Fault, NormalizeLayer, envelope::ResponseBody, forward::Hold, normalize::rescue, request_id,
-    server::ClientBody,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -40,17 +39,12 @@ pub(super) struct Edge<S> {
     pub(super) answers: Option<Arc<Answers>>,
 }
 
-impl<S, B> Edge<S>
-where
-    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault> + Clone,
-    B: Body<Data = Bytes>,
-    B::Error: Error + 'static,
-{
+impl<S: Stack> Edge<S> {
     /// Answers one request.
     pub(super) fn call(
         &self,
         mut request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<EdgeBody<ResponseBody<B>>>, Infallible>> + use<S, B>
+    ) -> impl Future<Output = Result<Response<EdgeBody<ResponseBody<S::Body>>>, Infallible>> + use<S>
     {
         let refused = self.state.begin();
         let active = Active(self.state.clone());

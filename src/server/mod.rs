@@ -23,9 +23,41 @@ pub(crate) use self::{
     drain::Drain, ingress::ClientBody, listen::Listeners, record::Record, worker::run_worker,
 };
 
-use crate::Catalog;
+use crate::{Catalog, Fault};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use ipnet::IpNet;
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
+use tower_service::Service;
+
+/// What a worker serves: every service that answers a client's request, or fails with a fault.
+pub(crate) trait Stack:
+    Service<
+        Request<ClientBody>,
+        Response = Response<<Self as Stack>::Body>,
+        Error = Fault,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    /// The body of its answers.
+    type Body: Body<Data = Bytes, Error: Error + Send + Sync + 'static> + Send + 'static;
+}
+
+impl<S, B> Stack for S
+where
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data = Bytes, Error: Error + Send + Sync + 'static> + Send + 'static,
+{
+    type Body = B;
+}
 
 /// How the listener treats its clients.
 #[derive(Clone, Debug)]

@@ -1,9 +1,6 @@
-use super::{ClientBody, Drain, Options, connection::Connections};
-use crate::{Fault, forward::Hold};
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use std::{error::Error, io, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use super::{Drain, Options, Stack, connection::Connections};
+use crate::forward::Hold;
+use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -11,7 +8,6 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
-use tower_service::Service;
 
 /// How long to wait when the kernel has no descriptors or memory for another connection.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
@@ -23,24 +19,14 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// When the runtime or the listener cannot be set up.
-pub(crate) fn run_worker<S, B>(
+pub(crate) fn run_worker<S: Stack>(
     listener: StdListener,
     stack: S,
     options: Arc<Options>,
     drain: Drain,
     drain_timeout: Duration,
     on_ready: impl FnOnce(),
-) -> io::Result<()>
-where
-    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Error + Send + Sync,
-{
+) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
@@ -69,21 +55,12 @@ where
 }
 
 /// Accepts connections for as long as it is asked to. At the limit the next ones wait in the kernel's queue.
-async fn accept<S, B>(
+async fn accept<S: Stack>(
     listener: &TcpListener,
     connections: &Arc<Connections<S>>,
     slots: &Arc<Semaphore>,
     tasks: &TaskTracker,
-) where
-    S: Service<Request<ClientBody>, Response = Response<B>, Error = Fault>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Error + Send + Sync,
-{
+) {
     let mut complained: Option<Instant> = None;
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else {

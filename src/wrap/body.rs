@@ -1,6 +1,7 @@
 use super::{NULL, PREFIX, SUFFIX, WrapError, head::outer_trailers};
 use crate::{
     decode::{Decoder, Pulled},
+    envelope::ResponseBody,
     fault::{Cause, UpstreamFault, UpstreamKind},
 };
 use bytes::Bytes;
@@ -29,10 +30,8 @@ pin_project! {
     #[project = KindProjected]
     #[derive(Debug)]
     enum Kind<B> {
-        // The inner body, untouched.
-        Inner { #[pin] body: B },
-        // What is still to be sent of a body that is written already.
-        Full { bytes: Option<Bytes> },
+        // The inner body as it is, or one in memory.
+        Plain { #[pin] body: ResponseBody<B> },
         // The inner body in the envelope.
         Spliced { #[pin] body: B, splice: Splice },
     }
@@ -63,12 +62,11 @@ enum Stage {
 
 impl<B> WrapBody<B> {
     pub(super) const fn inner(body: B) -> Self {
-        Self { opening: None, kind: Kind::Inner { body } }
+        Self { opening: None, kind: Kind::Plain { body: ResponseBody::inner(body) } }
     }
 
     pub(super) fn full(bytes: Bytes) -> Self {
-        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
-        Self { opening: None, kind: Kind::Full { bytes } }
+        Self { opening: None, kind: Kind::Plain { body: ResponseBody::full(bytes) } }
     }
 
     /// The envelope without data.
@@ -123,18 +121,14 @@ where
             return Poll::Ready(Some(Ok(frame)));
         }
         match this.kind.project() {
-            KindProjected::Inner { body } => body.poll_frame(cx).map_err(inner_error),
-            KindProjected::Full { bytes } => {
-                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-            }
+            KindProjected::Plain { body } => body.poll_frame(cx).map_err(inner_error),
             KindProjected::Spliced { body, splice } => splice.poll_frame(body, cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } => body.is_end_stream(),
-            Kind::Full { bytes } => bytes.is_none(),
+            Kind::Plain { body } => body.is_end_stream(),
             Kind::Spliced { splice, .. } => {
                 self.opening.is_none() && splice.stage == Stage::Done && splice.held.is_none()
             }
@@ -143,10 +137,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
-            Kind::Full { bytes } => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
-            }
+            Kind::Plain { body } => body.size_hint(),
             Kind::Spliced { body, splice } => {
                 let opening = self.opening.as_ref().and_then(Frame::data_ref);
                 splice.size_hint(opening.map_or(0, Bytes::len), &body.size_hint())

@@ -15,11 +15,6 @@ pub struct EndpointUrl {
 }
 
 impl EndpointUrl {
-    /// `http` or `https`.
-    pub fn scheme(&self) -> &Scheme {
-        &self.scheme
-    }
-
     /// Whether it is `https`.
     pub fn is_https(&self) -> bool {
         self.scheme == Scheme::HTTPS
