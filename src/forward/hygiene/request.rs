@@ -55,11 +55,12 @@ pub(in crate::forward) fn clean_request(
     let found = Found::look(headers);
     // RFC 9110, section 10.1.1. The server side answers `100 Continue` itself, when the body is first asked
     // for; the provider never hears of it.
-    if found.expect
-        && let Some(expect) = headers.remove(header::EXPECT)
-        && !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    {
-        return Err(Fault::ExpectationFailed);
+    if found.expect {
+        let known = |expect: &HeaderValue| expect.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        if !headers.get_all(header::EXPECT).iter().all(known) {
+            return Err(Fault::ExpectationFailed);
+        }
+        headers.remove(header::EXPECT);
     }
     let upgrade = if found.upgrade { asked_upgrade(headers, parts.version) } else { None };
     if found.hop_by_hop {
@@ -75,7 +76,6 @@ pub(in crate::forward) fn clean_request(
     }
     add_via(headers, found.via, parts.version, endpoint)?;
     let host = host(parts, endpoint);
-    parts.headers.remove(header::HOST);
     if let Some((name, value)) = endpoint.credential() {
         // The caller's credential is for us; ours is for the provider.
         parts.headers.remove(header::AUTHORIZATION);
@@ -306,8 +306,12 @@ mod tests {
 
     #[test]
     fn an_unknown_expectation() {
-        let (facts, _) = clean(Version::HTTP_11, &[("expect", "magic")], &endpoint());
-        assert_eq!(facts, Err(Fault::ExpectationFailed));
+        let table: &[&[(&str, &str)]] =
+            &[&[("expect", "magic")], &[("expect", "100-continue"), ("expect", "magic")]];
+        for fields in table {
+            let (facts, _) = clean(Version::HTTP_11, fields, &endpoint());
+            assert_eq!(facts, Err(Fault::ExpectationFailed), "{fields:?}");
+        }
     }
 
     #[test]
