@@ -33,6 +33,8 @@
 
 #[cfg(feature = "standalone")]
 mod admission;
+#[cfg(feature = "auth")]
+pub mod auth;
 #[cfg(feature = "axum")]
 mod axum;
 pub mod catalog;
@@ -42,6 +44,7 @@ pub mod cli;
 #[cfg(feature = "standalone")]
 #[doc(hidden)] // the binary's configuration: its file is the interface, these types are not
 pub mod config;
+pub mod client_address;
 #[cfg(feature = "wrap")]
 mod decode;
 #[cfg(feature = "standalone")]
@@ -52,6 +55,8 @@ pub mod fault;
 pub mod forward;
 #[cfg(feature = "standalone")]
 mod gateway;
+#[cfg(feature = "limit")]
+pub mod limit;
 pub mod normalize;
 pub mod profile;
 pub mod request_id;

@@ -104,6 +104,7 @@ impl Kind {
             | Self::BodyIncomplete
             | Self::DeadlineExceeded
             | Self::Overloaded
+            | Self::StoreUnavailable
             | Self::ShuttingDown
             | Self::Internal => Disposition { retry: Retry::Backoff, ..GATEWAY },
             _ => GATEWAY,

@@ -130,6 +130,7 @@ kinds! {
     LoopDetected "loop_detected" [] "The request came back to the gateway.",
     DeadlineExceeded "deadline_exceeded" [] "The gateway's own work took too long.",
     Overloaded "overloaded" [] "The gateway has more work than it can take.",
+    StoreUnavailable "store_unavailable" [] "A store that the gateway's decision depends on does not answer.",
     ShuttingDown "shutting_down" [] "The gateway is going away.",
     Internal "internal" [] "A defect of the gateway.",
     ;
@@ -161,7 +162,7 @@ impl Kind {
 
     /// Position in [`Kind::ALL`].
     pub(crate) fn index(self) -> usize {
-        // 45 comparisons of small enums, only when something failed: cheaper than keeping a second table true.
+        // A few dozen comparisons of small enums, only when something failed: cheaper than keeping a second table true.
         Self::ALL.iter().position(|kind| *kind == self).unwrap_or_default()
     }
 }

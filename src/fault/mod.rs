@@ -133,6 +133,8 @@ pub enum Fault {
     DeadlineExceeded,
     /// The gateway has more work than it can take.
     Overloaded,
+    /// A store that the decision depends on (keys, counters) does not answer.
+    StoreUnavailable,
     /// The gateway is going away.
     ShuttingDown,
     /// A defect of ours: a panic, an error that nothing recognises.
@@ -216,6 +218,7 @@ impl Fault {
             Self::LoopDetected => Kind::LoopDetected,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::Overloaded => Kind::Overloaded,
+            Self::StoreUnavailable => Kind::StoreUnavailable,
             Self::ShuttingDown => Kind::ShuttingDown,
             Self::Internal => Kind::Internal,
             Self::Upstream(fault) => Kind::Upstream(fault.kind),
@@ -297,6 +300,7 @@ impl fmt::Display for Fault {
             Self::LoopDetected => "the request has been here before",
             Self::DeadlineExceeded => "the deadline passed",
             Self::Overloaded => "the gateway is overloaded",
+            Self::StoreUnavailable => "a store of the gateway does not answer",
             Self::ShuttingDown => "the gateway is shutting down",
             Self::Internal => "internal error",
             Self::Custom { code, .. } => return write!(f, "refused with {code}"),
