@@ -1,0 +1,75 @@
+//! What no single value can know: names that have to exist, be unique or fit together.
+
+mod catalog;
+mod routes;
+mod upstreams;
+
+use super::{
+    Config,
+    decode::origin,
+    diagnostic::{Report, Severity},
+    tree::{KeyPath, Node},
+    values::parse_socket_address,
+};
+use std::{net::SocketAddr, path::Path};
+
+/// Checks a configuration against itself, and completes it.
+pub(super) struct Checker<'a, 'r> {
+    /// The tree that the configuration was read from.
+    pub(super) root: &'a Node,
+    pub(super) report: &'a mut Report<'r>,
+    /// Parts of the text are not in the tree: then nothing is called missing.
+    pub(super) damaged: bool,
+}
+
+impl Checker<'_, '_> {
+    pub(super) fn check(
+        &mut self,
+        config: &mut Config,
+        directory: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) {
+        self.server(config, env);
+        self.catalog(config);
+        self.upstreams(config, directory);
+        self.routes(config);
+    }
+
+    fn error(&mut self, path: &KeyPath, message: impl Into<String>, help: Option<String>) {
+        let node = self.root.nearest(path);
+        let message = message.into() + &origin(node.variables());
+        // What is nowhere in the document has no line.
+        let offset = (!std::ptr::eq(node, self.root)).then_some(node.span.start);
+        self.report.add(Severity::Error, offset, &path.to_string(), message, help);
+    }
+
+    fn server(&mut self, config: &mut Config, env: &dyn Fn(&str) -> Option<String>) {
+        let mut read = |variable: &str| -> Option<SocketAddr> {
+            let text = env(variable).filter(|text| !text.is_empty())?;
+            match parse_socket_address(&text) {
+                Ok(address) => Some(address),
+                Err(error) => {
+                    let message = format!("{error} in this environment variable");
+                    self.report.add(Severity::Error, None, variable, message, None);
+                    None
+                }
+            }
+        };
+        let (listen, admin) = (read("TOLLGATE_LISTEN"), read("TOLLGATE_ADMIN"));
+        let server = &mut config.server;
+        server.listen = listen.unwrap_or(server.listen);
+        server.admin = admin.or(server.admin);
+        if server.admin == Some(server.listen) && server.listen.port() != 0 {
+            let path = KeyPath::default().key("server").key("admin");
+            self.error(&path, "the same address as `listen`", None);
+        }
+        if config.server.workers.is_some_and(|workers| workers.get() > 1024) {
+            let path = KeyPath::default().key("server").key("workers");
+            self.error(&path, "more than 1024 workers", None);
+        }
+    }
+
+    fn live(&self, path: &KeyPath) -> Vec<usize> {
+        self.root.at(path).map(Node::live_elements).unwrap_or_default()
+    }
+}

@@ -1,0 +1,68 @@
+use crate::config::values::{
+    Network, Patience, Size, SocketAddress, Timeout, Token, socket_address, some_socket_address,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+};
+
+/// The listener.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port for requests. `TOLLGATE_LISTEN` goes before it. Default: `127.0.0.1:8080`.
+    #[serde(deserialize_with = "socket_address")]
+    #[schemars(with = "SocketAddress")]
+    pub listen: SocketAddr,
+    /// Address and port for `/livez` and `/readyz`. `TOLLGATE_ADMIN` goes before it. Default: none, neither is served.
+    #[serde(deserialize_with = "some_socket_address")]
+    #[schemars(with = "Option<SocketAddress>")]
+    pub admin: Option<SocketAddr>,
+    /// Worker threads, each with connections of its own. Default: the number of cores.
+    pub workers: Option<NonZeroUsize>,
+    /// The name of this proxy in `Via`, by which it notices requests that go in circles. Default: a random one for each process.
+    pub via: Option<Token>,
+    /// Addresses and networks whose `X-Forwarded-*` headers are believed. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// How long a client may take to send the head of a request. Default: `10s`.
+    pub header_timeout: Timeout,
+    /// How long a client may send nothing in the middle of a request's body. Default: `30s`.
+    pub body_timeout: Timeout,
+    /// How long a client may take nothing of an answer that is ready for it. Default: `60s`.
+    pub send_timeout: Timeout,
+    /// How long a connection may wait for its next request. Default: `75s`.
+    pub idle_timeout: Timeout,
+    /// How long requests may go on after the signal to stop; `0s` for not at all. Default: `30s`.
+    pub drain_timeout: Patience,
+    /// The largest head of a request, in bytes. Default: `32KiB`.
+    pub max_header_bytes: Size,
+    /// The longest path and query of a request, in bytes. Default: `8KiB`.
+    pub max_uri_bytes: Size,
+    /// Connections from clients at a time, in the whole process. Default: `10000`.
+    pub max_connections: NonZeroUsize,
+    /// Whether to log a line for each request. Default: `true`.
+    pub access_log: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            admin: None,
+            workers: None,
+            via: None,
+            trusted_proxies: Vec::new(),
+            header_timeout: Timeout::seconds(10),
+            body_timeout: Timeout::seconds(30),
+            send_timeout: Timeout::seconds(60),
+            idle_timeout: Timeout::seconds(75),
+            drain_timeout: Patience::seconds(30),
+            max_header_bytes: Size::kib(32),
+            max_uri_bytes: Size::kib(8),
+            max_connections: const { NonZeroUsize::new(10_000).unwrap() },
+            access_log: true,
+        }
+    }
+}
