@@ -42,6 +42,7 @@ mod check;
 mod decode;
 mod diagnostic;
 mod interpolate;
+mod keys_file;
 mod model;
 mod reader;
 mod schema;
@@ -55,10 +56,15 @@ mod tests;
 
 pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
-    model::{Config, Credential, Endpoint, Http2, Profile, Route, Server, Success, Upstream},
+    model::{
+        Auth, AuthMode, Config, Credential, Endpoint, Forward, Http2, Limit, LimitUse,
+        OnStoreFailure, PlanLimit, Profile, RateLimitHeaders, Route, Scheme, Server, StaticKey,
+        Success, Upstream,
+    },
     schema::json_schema,
     values::{
-        EndpointUrl, Invalid, Methods, Name, Network, Part, PathPattern, PathTemplate, Patience,
+        Digest, EndpointUrl, FieldName, Invalid, KeyPrefix, Label, LimitKey, LimitName, Methods,
+        Moment, Name, Network, Part, PathPattern, PathTemplate, Patience, Rate, Realm, Scope,
         Secret, Setting, Size, Timeout, Token,
     },
 };

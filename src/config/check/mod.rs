@@ -1,6 +1,8 @@
 //! What no single value can know: names that have to exist, be unique or fit together.
 
+mod auth;
 mod catalog;
+mod limits;
 mod routes;
 mod upstreams;
 
@@ -31,6 +33,8 @@ impl Checker<'_, '_> {
     ) {
         self.server(config, env);
         self.catalog(config);
+        self.auth(config, directory);
+        self.limits(config);
         self.upstreams(config, directory);
         self.routes(config);
     }

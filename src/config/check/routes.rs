@@ -1,9 +1,9 @@
 //! `[[route]]`.
 use super::Checker;
 use crate::config::{
-    Config, PathPattern, Route,
+    AuthMode, Config, PathPattern, Route,
     suggest::closest,
-    tree::{KeyPath, Node, Value, printable},
+    tree::{KeyPath, Value, printable},
     values::Name,
 };
 use matchit::Router;
@@ -29,6 +29,8 @@ impl Checker<'_, '_> {
         self.upstream_names();
         for (route, place) in config.route.iter().zip(&places) {
             self.rewrite_of(route, place);
+            self.auth_of(config, route, place);
+            self.limits_of(config, route, place);
         }
         self.conflicts(&config.route, &places);
         for route in &mut config.route {
@@ -78,12 +80,37 @@ impl Checker<'_, '_> {
         };
         let known: Vec<&str> = route.path.parameters().collect();
         for name in rewrite.parameters() {
-            if known.contains(&name) {
-                continue;
-            }
+            self.parameter(name, &known, &place.key("rewrite"));
+        }
+    }
+
+    /// A parameter that is used has to stand in the path.
+    fn parameter(&mut self, name: &str, known: &[&str], place: &KeyPath) {
+        if !known.contains(&name) {
             let help = closest(name, known.iter().copied())
                 .map(|name| format!("did you mean `{{{name}}}`?"));
-            self.error(&place.key("rewrite"), "a parameter that `path` does not have", help);
+            self.error(place, "a parameter that `path` does not have", help);
+        }
+    }
+
+    /// Whether what a route wants of its callers can be had.
+    fn auth_of(&mut self, config: &Config, route: &Route, place: &KeyPath) {
+        let auth = KeyPath::default().key("auth");
+        let mode = config.auth_of(route);
+        let has_keys = config.auth.is_some() || config.server.store.is_some();
+        if mode != AuthMode::None && !has_keys && !self.damaged && self.is_readable(&auth) {
+            let help = "write a table [auth], or name a store in `server.store`".to_owned();
+            self.error(&place.key("auth"), "there are no keys to be asked for", Some(help));
+        }
+        let known: Vec<&str> = route.path.parameters().collect();
+        for (i, scope) in route.scopes.iter().enumerate() {
+            for name in scope.parameters() {
+                self.parameter(name, &known, &place.key("scopes").index(i));
+            }
+        }
+        if mode == AuthMode::None && !route.scopes.is_empty() {
+            let message = "this route asks for no key, so nobody has scopes";
+            self.error(&place.key("scopes"), message, None);
         }
     }
 

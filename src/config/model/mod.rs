@@ -1,12 +1,16 @@
 //! What a configuration holds. The comments of the fields are their descriptions in the JSON Schema.
 
+mod auth;
+mod limit;
 mod route;
 mod server;
 mod upstream;
 
 pub use self::{
+    auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
+    limit::{Limit, LimitUse, OnStoreFailure, PlanLimit},
     route::{Route, Success},
-    server::Server,
+    server::{RateLimitHeaders, Server},
     upstream::{Credential, Endpoint, Http2, Profile, Upstream},
 };
 
@@ -30,6 +34,12 @@ pub struct Config {
     /// What errors look like.
     #[serde(default)]
     pub catalog: catalog::Settings,
+    /// Who may call. Default: anybody.
+    #[serde(default)]
+    pub auth: Option<Auth>,
+    /// How often, by name: routes say which limits they have.
+    #[serde(default)]
+    pub limit: Vec<Limit>,
     /// The providers, by name: letters, digits, `_` and `-`.
     #[serde(default)]
     pub upstream: BTreeMap<String, Upstream>,
@@ -40,6 +50,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether a route wants an API key.
+    pub fn auth_of(&self, route: &Route) -> AuthMode {
+        let default = if self.auth.is_some() { AuthMode::Required } else { AuthMode::None };
+        route.auth.unwrap_or(default)
+    }
+
     /// Everything to one upstream, for which no file is needed.
     ///
     /// # Errors
@@ -56,6 +72,9 @@ impl Config {
                 path: path.parse()?,
                 upstream: UPSTREAM.to_owned(),
                 rewrite: None,
+                auth: None,
+                scopes: Vec::new(),
+                limits: Vec::new(),
                 success: Success::default(),
             };
             Ok(Route { name: Name::made(route.default_name()), ..route })
@@ -63,6 +82,8 @@ impl Config {
         Ok(Self {
             server: Server::default(),
             catalog: catalog::Settings::default(),
+            auth: None,
+            limit: Vec::new(),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),
                 Upstream { endpoint: vec![endpoint], ..Upstream::default() },

@@ -1,4 +1,5 @@
-use crate::config::values::{Methods, Name, PathPattern, PathTemplate};
+use super::{AuthMode, LimitUse};
+use crate::config::values::{Methods, Name, PathPattern, PathTemplate, Scope};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -21,6 +22,17 @@ pub struct Route {
     /// The path to ask for, behind the endpoint's prefix; parameters of `path` can be used. Default: the request's own path.
     #[serde(default)]
     pub rewrite: Option<PathTemplate>,
+    /// Whether it wants an API key. Default: `required` where the configuration has an `[auth]` table, else `none`.
+    #[serde(default)]
+    pub auth: Option<AuthMode>,
+    /// What the API key must be allowed to do, all of it. Parameters of `path` can be used, as in `model:{model}`. Default: nothing.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    /// The limits of its requests: a name, or a table such as `{ name = "per-key", cost = 5 }`. Those that are counted by address, header or route
+    /// are checked before the API key, those by principal or account after it. Default: none.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    pub limits: Vec<LimitUse>,
     /// What a success looks like. Default: `as-is`.
     #[serde(default)]
     pub success: Success,

@@ -20,6 +20,11 @@ pub struct Server {
     #[serde(deserialize_with = "some_socket_address")]
     #[schemars(with = "Option<SocketAddress>")]
     pub admin: Option<SocketAddr>,
+    /// Where keys are kept: `sqlite://tollgate.db`, relative to the working directory, or `sqlite:///var/lib/tollgate.db`. `TOLLGATE_STORE` goes before it.
+    /// Default: none.
+    pub store: Option<String>,
+    /// Which header fields tell callers about their limits. Default: `standard`.
+    pub rate_limit_headers: RateLimitHeaders,
     /// Worker threads, each with connections of its own. Default: the number of cores.
     pub workers: Option<NonZeroUsize>,
     /// The name of this proxy in `Via`, by which it notices requests that go in circles. Default: a random one for each process.
@@ -51,6 +56,8 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin: None,
+            store: None,
+            rate_limit_headers: RateLimitHeaders::default(),
             workers: None,
             via: None,
             trusted_proxies: Vec::new(),
@@ -65,4 +72,19 @@ impl Default for Server {
             access_log: true,
         }
     }
+}
+
+/// Which header fields tell callers about their limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateLimitHeaders {
+    /// None, but for `Retry-After` in refusals.
+    None,
+    /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
+    #[default]
+    Standard,
+    /// `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.
+    Legacy,
+    /// All of them.
+    Both,
 }

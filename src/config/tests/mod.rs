@@ -1,4 +1,5 @@
 //! Whole files: what is in them, what is wrong with them, what is not said about them.
+mod access;
 mod files;
 mod mistakes;
 mod schema;
@@ -61,6 +62,45 @@ max_header_bytes = 16384
 max_uri_bytes = "4KiB"
 max_connections = 7
 access_log = false
+store = "sqlite://${NOWHERE:-k.db}"
+rate_limit_headers = "both"
+
+[auth]
+accept = ["bearer"]
+realm = "image api"
+key_prefix = "img"
+keys_file = "keys.sha256"
+[auth.forward]
+account = "x-tollgate-account"
+key_id = "x-key"
+plan = "x-plan"
+scopes = "x-scopes"
+[[auth.key]]
+digest = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+account = "acme"
+id = "k1"
+plan = "pro"
+scopes = ["images", "model:*"]
+expires = "2999-01-01T00:00:00Z"
+
+[[limit]]
+name = "per-address"
+key = "address"
+rate = "100/s"
+[[limit]]
+name = "per-key"
+key = "principal"
+rate = "5/m"
+burst = 7
+on_store_failure = "local"
+[limit.plans]
+pro = { rate = "100/m" }
+big = { burst = 9 }
+[[limit]]
+name = "at-once"
+key = "account"
+in_flight = 3
+plans = { pro = { in_flight = 8 } }
 
 [catalog]
 preset = "apistor"
@@ -100,10 +140,13 @@ method = ["GET", "POST"]
 path = "/tasks/{id}"
 upstream = "grsai"
 rewrite = "/v1/draw/{id}"
+auth = "optional"
+scopes = ["images", "task:{id}"]
+limits = ["per-address", { name = "per-key", cost = 2 }, "at-once"]
 success = "wrap"
 "#;
 
-/// A directory with the certificate that `EVERYTHING` names.
+/// A directory with the files that `EVERYTHING` names.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -113,6 +156,11 @@ impl Directory {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("ca.pem"), "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
             .unwrap();
+        fs::write(
+            path.join("keys.sha256"),
+            format!("{} # of a\n{}\n", "1".repeat(64), "2".repeat(64)),
+        )
+        .unwrap();
         Self(path)
     }
 

@@ -1,16 +1,20 @@
 //! What single values may be. Each type says so itself, to serde and to the JSON Schema, and none repeats what it found.
+mod identity;
 mod network;
 mod path;
 mod quantity;
+mod rate;
 mod secret;
 mod setting;
 mod text;
 mod url;
 
 pub use self::{
+    identity::{Digest, FieldName, KeyPrefix, Label, LimitName, Moment, Realm, Scope},
     network::Network,
     path::{Part, PathPattern, PathTemplate},
     quantity::{Patience, Size, Timeout},
+    rate::{LimitKey, Rate},
     secret::Secret,
     setting::Setting,
     text::{Methods, Name, Token},

@@ -91,35 +91,37 @@ impl FromStr for CredentialHeader {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        // Those are the connection's or the proxy's; a credential there would be lost or would break the message.
-        const OURS: [&str; 16] = [
-            "connection",
-            "content-encoding",
-            "content-length",
-            "content-type",
-            "date",
-            "expect",
-            "forwarded",
-            "host",
-            "keep-alive",
-            "proxy-connection",
-            "te",
-            "trailer",
-            "transfer-encoding",
-            "upgrade",
-            "via",
-            "x-request-id",
-        ];
         match HeaderName::from_str(text) {
-            Ok(name)
-                if OURS.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-") =>
-            {
+            Ok(name) if has_a_meaning(&name) => {
                 Err("this header has a meaning of its own and cannot carry a credential".into())
             }
             Ok(name) => Ok(Self(name)),
             Err(_) => Err("expected a header's name, such as \"x-api-key\"".into()),
         }
     }
+}
+
+/// Whether a field is the connection's or the proxy's: anything else there would be lost or would break the message.
+pub(super) fn has_a_meaning(name: &HeaderName) -> bool {
+    const OURS: [&str; 16] = [
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-request-id",
+    ];
+    OURS.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-")
 }
 
 /// The methods that a route answers to, as they were written.

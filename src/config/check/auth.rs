@@ -1,0 +1,113 @@
+//! `[auth]`.
+use super::Checker;
+use crate::config::{
+    Auth, Config,
+    diagnostic::Severity,
+    keys_file,
+    suggest::closest,
+    tree::{KeyPath, printable},
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    time::SystemTime,
+};
+
+impl Checker<'_, '_> {
+    pub(super) fn auth(&mut self, config: &mut Config, directory: &Path) {
+        let path = KeyPath::default().key("auth");
+        let plans = self.plans(config);
+        let has_store = config.server.store.is_some();
+        let Some(auth) = &mut config.auth else {
+            return;
+        };
+        if auth.accept.is_empty() {
+            let help = "name `bearer`, `x-api-key` or both".to_owned();
+            self.error(&path.key("accept"), "nobody could send a key", Some(help));
+        }
+        if let Some(file) = &mut auth.keys_file {
+            *file = directory.join(&*file);
+            match keys_file::read(file) {
+                Ok(digests) => auth.file_digests = digests,
+                Err(mistakes) => mistakes
+                    .into_iter()
+                    .for_each(|mistake| self.error(&path.key("keys_file"), mistake, None)),
+            }
+        }
+        self.static_keys(auth, &path.key("key"), plans.as_ref());
+        self.forwarded(auth, &path.key("forward"));
+        let written = auth.keys_file.is_some() || self.root.at(&path.key("key")).is_some();
+        if !has_store && !written && !self.damaged && self.is_readable(&path) {
+            let help = "name a store in `server.store`, digests in [[auth.key]] or a `keys_file`";
+            self.error(&path, "there are no keys: nobody could call", Some(help.to_owned()));
+        }
+    }
+
+    /// Every plan that a limit knows, if there are any and all of them could be read.
+    fn plans(&self, config: &Config) -> Option<BTreeSet<String>> {
+        let plans: BTreeSet<_> =
+            config.limit.iter().flat_map(|limit| limit.plans.keys().cloned()).collect();
+        let readable = self.is_readable(&KeyPath::default().key("limit"));
+        (readable && !self.damaged && !plans.is_empty()).then_some(plans)
+    }
+
+    fn static_keys(&mut self, auth: &Auth, path: &KeyPath, plans: Option<&BTreeSet<String>>) {
+        let mut digests: HashMap<_, KeyPath> = HashMap::new();
+        let mut ids: HashMap<&str, KeyPath> = HashMap::new();
+        for (key, index) in auth.key.iter().zip(self.live(path)) {
+            let place = path.index(index);
+            if let Some(other) = digests.insert(key.digest, place.clone()) {
+                self.error(&place.key("digest"), format!("the same digest as {other}"), None);
+            } else if auth.file_digests.contains(&key.digest.get()) {
+                self.error(&place.key("digest"), "this digest is in `keys_file` too", None);
+            }
+            if let Some(id) = &key.id
+                && let Some(other) = ids.insert(id.as_str(), place.clone())
+            {
+                self.error(&place.key("id"), format!("the same id as {other}"), None);
+            }
+            if let (Some(plan), Some(plans)) = (&key.plan, plans)
+                && !plans.contains(plan.as_str())
+            {
+                let names = plans.iter().map(String::as_str);
+                let help = match closest(plan.as_str(), names.clone()) {
+                    Some(name) => format!("did you mean `{}`?", printable(name)),
+                    None => format!("known here: {}", names.collect::<Vec<_>>().join(", ")),
+                };
+                self.error(&place.key("plan"), "no limit knows this plan", Some(help));
+            }
+            if key.expires.is_some_and(|end| end.get() <= SystemTime::now()) {
+                self.warning(&place.key("expires"), "this key has expired");
+            }
+        }
+    }
+
+    fn forwarded(&mut self, auth: &Auth, path: &KeyPath) {
+        let forward = &auth.forward;
+        let fields = [
+            ("account", &forward.account),
+            ("key_id", &forward.key_id),
+            ("plan", &forward.plan),
+            ("scopes", &forward.scopes),
+        ];
+        let mut seen = HashMap::new();
+        for (key, name) in fields {
+            if let Some(name) = name
+                && let Some(other) = seen.insert(name.get(), key)
+            {
+                self.error(&path.key(key), format!("the same header as `{other}`"), None);
+            }
+        }
+    }
+
+    /// Something that works and will not do what it looks like.
+    pub(super) fn warning(&mut self, path: &KeyPath, message: impl Into<String>) {
+        let offset = self.root.nearest(path).span.start;
+        self.report.add(Severity::Warning, Some(offset), &path.to_string(), message.into(), None);
+    }
+
+    /// Whether nothing in here was reported as unreadable.
+    pub(super) fn is_readable(&self, path: &KeyPath) -> bool {
+        self.root.at(path).is_none_or(|node| node.is_whole())
+    }
+}

@@ -1,0 +1,126 @@
+//! `[[limit]]`, and what routes make of them.
+use super::Checker;
+use crate::config::{
+    AuthMode, Config, Limit, LimitKey, Route,
+    suggest::closest,
+    tree::{KeyPath, printable},
+};
+use crate::limit::MAX_QUOTAS;
+use std::collections::{HashMap, HashSet};
+
+impl Checker<'_, '_> {
+    pub(super) fn limits(&mut self, config: &Config) {
+        let path = KeyPath::default().key("limit");
+        let mut seen: HashMap<&str, KeyPath> = HashMap::new();
+        for (limit, index) in config.limit.iter().zip(self.live(&path)) {
+            let place = path.index(index);
+            if let Some(other) = seen.insert(limit.name.as_str(), place.clone()) {
+                self.error(&place.key("name"), format!("the same name as that of {other}"), None);
+            }
+            if self.is_readable(&place) {
+                self.numbers(limit, &place);
+            }
+        }
+        let used: HashSet<&str> = config
+            .route
+            .iter()
+            .flat_map(|route| route.limits.iter().map(|limit| limit.name.as_str()))
+            .collect();
+        let all_routes = self.is_readable(&KeyPath::default().key("route"));
+        for (limit, index) in config.limit.iter().zip(self.live(&path)) {
+            if all_routes && !used.contains(limit.name.as_str()) {
+                self.warning(&path.index(index), "no route names this limit in its `limits`");
+            }
+        }
+    }
+
+    /// Either a rate or a number of requests at a time, and plans of the same sort.
+    fn numbers(&mut self, limit: &Limit, place: &KeyPath) {
+        let in_flight = match (limit.rate, limit.in_flight) {
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (None, None) => {
+                let help = "write `rate = \"100/s\"` or `in_flight = 10`".to_owned();
+                return self.error(place, "a limit needs a number", Some(help));
+            }
+            (Some(_), Some(_)) => {
+                let help = "write two limits, and both names in the route's `limits`".to_owned();
+                return self.error(&place.key("in_flight"), "cannot go with `rate`", Some(help));
+            }
+        };
+        if in_flight {
+            for key in ["burst", "on_store_failure"] {
+                if self.root.at(&place.key(key)).is_some() {
+                    self.error(&place.key(key), "means nothing with `in_flight`", None);
+                }
+            }
+        }
+        for (name, plan) in &limit.plans {
+            let place = place.key("plans").key(name);
+            let (wrong, right) = match in_flight {
+                true => (plan.rate.is_some() || plan.burst.is_some(), plan.in_flight.is_some()),
+                false => (plan.in_flight.is_some(), plan.rate.is_some() || plan.burst.is_some()),
+            };
+            let wanted = if in_flight { "`in_flight`" } else { "`rate`, `burst` or both" };
+            if wrong || !right {
+                self.error(&place, format!("expected {wanted}, as in the limit itself"), None);
+            }
+        }
+        if !limit.plans.is_empty() && !is_of_principal(&limit.key) {
+            let message = "only limits that are counted by principal or account have plans";
+            self.error(&place.key("plans"), message, None);
+        }
+    }
+
+    /// The limits that a route names.
+    pub(super) fn limits_of(&mut self, config: &Config, route: &Route, place: &KeyPath) {
+        let path = place.key("limits");
+        if !self.is_readable(&path) {
+            return;
+        }
+        if route.limits.len() > MAX_QUOTAS {
+            self.error(&path, format!("a route has at most {MAX_QUOTAS} limits"), None);
+        }
+        let mut seen = HashSet::new();
+        for (i, used) in route.limits.iter().enumerate() {
+            let place = path.index(i);
+            if !seen.insert(&used.name) {
+                self.error(&place, "this limit is there twice", None);
+            }
+            match config.limit.iter().find(|limit| limit.name.as_str() == used.name) {
+                Some(limit) => self.fits(config, route, limit, used.cost.get(), &place),
+                None if self.is_readable(&KeyPath::default().key("limit")) && !self.damaged => {
+                    let names: Vec<&str> =
+                        config.limit.iter().map(|limit| limit.name.as_str()).collect();
+                    let help = match (closest(&used.name, names.iter().copied()), &*names) {
+                        (Some(name), _) => format!("did you mean `{}`?", printable(name)),
+                        (None, []) => "write a table [[limit]] with this `name`".to_owned(),
+                        (None, names) => format!("known here: {}", names.join(", ")),
+                    };
+                    self.error(&place, "there is no limit of this name", Some(help));
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn fits(&mut self, config: &Config, route: &Route, limit: &Limit, cost: u32, place: &KeyPath) {
+        if is_of_principal(&limit.key) && config.auth_of(route) == AuthMode::None {
+            let help = "count it by address, or set `auth = \"required\"`".to_owned();
+            let message = format!("counted by {}, and this route asks for no key", limit.key);
+            self.error(place, message, Some(help));
+        }
+        if limit.in_flight.is_some() && cost != 1 {
+            self.error(place, "a limit of requests at a time has no `cost`", None);
+        }
+        let smallest = limit.rates().map(|(_, rate)| rate.burst().get()).min();
+        if let Some(burst) = smallest.filter(|burst| *burst < cost) {
+            let message = format!("a cost above the burst of {burst} would never be admitted");
+            self.error(place, message, None);
+        }
+    }
+}
+
+fn is_of_principal(key: &LimitKey) -> bool {
+    matches!(key, LimitKey::Principal | LimitKey::Account)
+}
