@@ -65,7 +65,7 @@ pub use self::{
     values::{
         Digest, EndpointUrl, FieldName, Invalid, KeyPrefix, Label, LimitKey, LimitName, Methods,
         Moment, Name, Network, Part, PathPattern, PathTemplate, Patience, Rate, Realm, Scope,
-        Secret, Setting, Size, Timeout, Token,
+        ScopeTemplate, Secret, Setting, Size, Timeout, Token,
     },
 };
 

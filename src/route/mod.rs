@@ -8,6 +8,7 @@
 mod rewrite;
 mod service;
 mod table;
+mod template;
 
 pub(crate) use self::{
     service::Router,

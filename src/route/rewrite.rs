@@ -1,7 +1,5 @@
-use crate::{
-    Fault,
-    config::{Part, PathTemplate},
-};
+use super::template::render;
+use crate::{Fault, config::PathTemplate};
 use http::{Uri, uri::PathAndQuery};
 use matchit::Params;
 
@@ -12,21 +10,14 @@ pub(super) struct Rewrite {
 }
 
 impl Rewrite {
-    /// The template's parameters are known to be the path's: the configuration has been checked.
     pub(super) fn new(template: PathTemplate) -> Self {
         Self { template }
     }
 
-    /// The request's target with the new path; its query stays. Parameters go over as they came, with their
-    /// percent-encoding.
+    /// The request's target with the new path; its query stays.
     pub(super) fn apply(&self, uri: &Uri, params: &Params<'_, '_>) -> Result<Uri, Fault> {
         let mut target = String::with_capacity(uri.path().len() + 32);
-        for part in self.template.parts() {
-            match part {
-                Part::Literal(literal) => target.push_str(literal),
-                Part::Parameter(name) => target.push_str(params.get(name).unwrap_or_default()),
-            }
-        }
+        render(self.template.parts(), params, &mut target);
         if let Some(query) = uri.query() {
             target.push('?');
             target.push_str(query);

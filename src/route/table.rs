@@ -1,5 +1,8 @@
-use super::rewrite::Rewrite;
-use crate::{Fault, config::PathTemplate};
+use super::{rewrite::Rewrite, template::render};
+use crate::{
+    Fault,
+    config::{PathTemplate, ScopeTemplate},
+};
 use http::{Method, Uri};
 use std::fmt;
 
@@ -8,7 +11,14 @@ use std::fmt;
 pub(crate) struct Table {
     paths: matchit::Router<usize>,
     nodes: Vec<Node>,
-    rewrites: Vec<Option<Rewrite>>,
+    routes: Vec<Parameterised>,
+}
+
+/// What of a route is made out of the path of a request.
+#[derive(Clone, Debug)]
+struct Parameterised {
+    rewrite: Option<Rewrite>,
+    scopes: Box<[ScopeTemplate]>,
 }
 
 /// The routes of one path.
@@ -37,17 +47,20 @@ pub(super) struct Found {
     pub(super) route: usize,
     /// The target for the provider, where it is another one.
     pub(super) rewritten: Option<Uri>,
+    /// What the caller must be allowed to do for just this path.
+    pub(super) scopes: Vec<Box<str>>,
 }
 
 impl Table {
-    /// Adds a route for these methods, or for any when there are none.
+    /// Adds a route for these methods, or for any when there are none. `scopes` are those with parameters.
     pub(crate) fn add(
         &mut self,
         methods: &[Method],
         path: &str,
         rewrite: Option<&PathTemplate>,
+        scopes: impl IntoIterator<Item = ScopeTemplate>,
     ) -> Result<(), InvalidRoute> {
-        let route = self.rewrites.len();
+        let route = self.routes.len();
         let known = self.nodes.iter().position(|node| node.pattern == path);
         let index = match known {
             Some(index) => index,
@@ -71,7 +84,8 @@ impl Table {
             }
             node.methods.push((method.clone(), route));
         }
-        self.rewrites.push(rewrite.cloned().map(Rewrite::new));
+        let rewrite = rewrite.cloned().map(Rewrite::new);
+        self.routes.push(Parameterised { rewrite, scopes: scopes.into_iter().collect() });
         Ok(())
     }
 
@@ -87,9 +101,15 @@ impl Table {
         let forbidden = *method == Method::CONNECT || *method == Method::TRACE;
         let found = if forbidden { None } else { node.route(method) };
         let route = found.ok_or_else(|| not_allowed(std::iter::once(node)))?;
-        let rewrite = self.rewrites[route].as_ref();
-        let rewritten = rewrite.map(|rewrite| rewrite.apply(uri, &at.params)).transpose()?;
-        Ok(Found { route, rewritten })
+        let Parameterised { rewrite, scopes } = &self.routes[route];
+        let rewritten =
+            rewrite.as_ref().map(|rewrite| rewrite.apply(uri, &at.params)).transpose()?;
+        let scopes = scopes.iter().map(|scope| {
+            let mut text = String::new();
+            render(scope.parts(), &at.params, &mut text);
+            text.into()
+        });
+        Ok(Found { route, rewritten, scopes: scopes.collect() })
     }
 }
 
@@ -139,12 +159,13 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::default();
         let rewrite = "/v1/{id}".parse().unwrap();
-        table.add(&[Method::GET], "/tasks/{id}", Some(&rewrite)).unwrap();
-        table.add(&[Method::POST, Method::PUT], "/tasks/{id}", None).unwrap();
-        table.add(&[Method::POST], "/generate", None).unwrap();
-        table.add(&[], "/files/{*path}", None).unwrap();
-        table.add(&[Method::GET], "/health", None).unwrap();
-        table.add(&[Method::HEAD], "/health", None).unwrap();
+        let scopes = ["task:{id}".parse().unwrap()];
+        table.add(&[Method::GET], "/tasks/{id}", Some(&rewrite), []).unwrap();
+        table.add(&[Method::POST, Method::PUT], "/tasks/{id}", None, scopes).unwrap();
+        table.add(&[Method::POST], "/generate", None, []).unwrap();
+        table.add(&[], "/files/{*path}", None, []).unwrap();
+        table.add(&[Method::GET], "/health", None, []).unwrap();
+        table.add(&[Method::HEAD], "/health", None, []).unwrap();
         table
     }
 
@@ -177,6 +198,7 @@ mod tests {
             let want = want.map(|(route, rewritten): (usize, Option<&str>)| Found {
                 route,
                 rewritten: rewritten.map(|uri| uri.parse().unwrap()),
+                scopes: if route == 1 { vec!["task:1".into()] } else { vec![] },
             });
             assert_eq!(got, want, "{method} {uri}");
         }
@@ -185,9 +207,9 @@ mod tests {
     #[test]
     fn routes_that_contradict_each_other() {
         let mut table = table();
-        assert!(table.add(&[Method::GET], "/tasks/{id}", None).is_err());
-        assert!(table.add(&[Method::GET], "/tasks/{name}", None).is_err());
-        assert!(table.add(&[], "/files/{*path}", None).is_err());
-        assert!(table.add(&[Method::DELETE], "/tasks/{id}", None).is_ok());
+        assert!(table.add(&[Method::GET], "/tasks/{id}", None, []).is_err());
+        assert!(table.add(&[Method::GET], "/tasks/{name}", None, []).is_err());
+        assert!(table.add(&[], "/files/{*path}", None, []).is_err());
+        assert!(table.add(&[Method::DELETE], "/tasks/{id}", None, []).is_ok());
     }
 }

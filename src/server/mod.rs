@@ -72,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) send_timeout: Duration,
     /// Peers whose `X-Forwarded-*` are believed.
     pub(crate) trusted_proxies: Arc<[IpNet]>,
+    /// Whether the stack asks for the client's address.
+    pub(crate) tells_client: bool,
     /// Connections at a time, for each worker.
     pub(crate) max_connections: usize,
     /// Whether every request leaves a line in the log.

@@ -40,6 +40,11 @@ impl Directory {
         &self.0
     }
 
+    /// The URL of a store in here.
+    pub fn store(&self) -> String {
+        format!("sqlite://{}", self.0.join("tollgate.db").display())
+    }
+
     pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, text).unwrap();
@@ -58,6 +63,7 @@ impl Drop for Directory {
 pub struct Setup {
     preset: &'static str,
     server: String,
+    tables: String,
     upstreams: String,
     routes: String,
     environment: Vec<(String, String)>,
@@ -73,6 +79,7 @@ impl Default for Setup {
             // One worker, so that connections to the provider can be counted.
             server: "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nvia = \"gate\"\n"
                 .to_owned(),
+            tables: String::new(),
             upstreams: String::new(),
             routes: String::new(),
             environment: vec![("PROVIDER_KEY".to_owned(), CREDENTIAL.to_owned())],
@@ -92,6 +99,19 @@ impl Setup {
     pub fn server(mut self, lines: &str) -> Self {
         self.server.push_str(lines);
         self.server.push('\n');
+        self
+    }
+
+    /// Tables, such as `[auth]`.
+    pub fn tables(mut self, text: &str) -> Self {
+        self.tables.push_str(text);
+        self.tables.push('\n');
+        self
+    }
+
+    /// What must not come out anywhere.
+    pub fn secret(mut self, secret: &str) -> Self {
+        self.secrets.push(secret.to_owned());
         self
     }
 
@@ -145,8 +165,8 @@ impl Setup {
     pub fn write(&self) -> PathBuf {
         let workers = if self.server.contains("workers") { "" } else { "workers = 1\n" };
         let text = format!(
-            "[server]\n{workers}{}\n[catalog]\npreset = \"{}\"\n{}{}",
-            self.server, self.preset, self.upstreams, self.routes
+            "[server]\n{workers}{}\n[catalog]\npreset = \"{}\"\n{}{}{}",
+            self.server, self.preset, self.tables, self.upstreams, self.routes
         );
         self.directory.file("tollgate.toml", text)
     }
@@ -193,6 +213,30 @@ struct Log {
 impl Gateway {
     pub fn setup() -> Setup {
         Setup::default()
+    }
+
+    /// One of the shipped examples, with a store of its own in this directory.
+    pub async fn example(
+        name: &str,
+        directory: Directory,
+        environment: &[(&str, &str)],
+        secrets: &[&str],
+    ) -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+        let mut command = Command::new(BINARY);
+        command
+            .args(["serve", "--config"])
+            .arg(&file)
+            .env_clear()
+            .env("TOLLGATE_LISTEN", "127.0.0.1:0")
+            .env("TOLLGATE_ADMIN", "127.0.0.1:0")
+            .env("TOLLGATE_STORE", directory.store())
+            .env("TOLLGATE_LOG", "trace")
+            .envs(environment.iter().copied());
+        let catalog = Catalog::preset(name.trim_end_matches(".toml")).unwrap();
+        let mut secrets: Vec<_> = secrets.iter().map(|secret| (*secret).to_owned()).collect();
+        secrets.extend([MARKER, CREDENTIAL].map(str::to_owned));
+        Self::run(command, catalog, secrets, Some(directory)).await
     }
 
     /// In front of one provider.

@@ -1,5 +1,5 @@
 use super::{AuthMode, LimitUse};
-use crate::config::values::{Methods, Name, PathPattern, PathTemplate, Scope};
+use crate::config::values::{Methods, Name, PathPattern, PathTemplate, ScopeTemplate};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -25,9 +25,10 @@ pub struct Route {
     /// Whether it wants an API key. Default: `required` where the configuration has an `[auth]` table, else `none`.
     #[serde(default)]
     pub auth: Option<AuthMode>,
-    /// What the API key must be allowed to do, all of it. Parameters of `path` can be used, as in `model:{model}`. Default: nothing.
+    /// What the API key must be allowed to do, all of it. Parameters of `path` can be used, as in `model:{model}`; their values are taken as they stand in the
+    /// path, percent-encoded. Default: nothing.
     #[serde(default)]
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<ScopeTemplate>,
     /// The limits of its requests: a name, or a table such as `{ name = "per-key", cost = 5 }`. Those that are counted by address, header or route
     /// are checked before the API key, those by principal or account after it. Default: none.
     #[serde(default)]

@@ -1,5 +1,9 @@
 //! Who somebody is, and what he may do.
-use super::{Invalid, text_value};
+use super::{
+    Invalid,
+    template::{self, Part},
+    text_value,
+};
 use crate::auth::KeyDigest;
 use http::HeaderName;
 use jiff::Timestamp;
@@ -87,7 +91,7 @@ impl FromStr for LimitName {
 
 text_value!(LimitName, "LimitName", LIMIT_NAME, { "type": "string", "pattern": "^[0-9A-Za-z_.-]{1,64}$" });
 
-/// Something that a key may do: a `scope-token` of RFC 6749, section 3.3, with `{parameters}` of the route's path where the route says it.
+/// Something that a key may do: a `scope-token` of RFC 6749, section 3.3, without commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(String);
 
@@ -95,11 +99,6 @@ impl Scope {
     /// The scope.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The names in braces.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.0.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
     }
 }
 
@@ -120,6 +119,35 @@ impl FromStr for Scope {
 }
 
 text_value!(Scope, "Scope", SCOPE, { "type": "string", "pattern": "^[!#-+.-\\[\\]-~-]{1,128}$", "examples": ["images:write", "model:*"] });
+
+/// A scope that a route asks for, with the values of its path's parameters in it: `model:{model}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeTemplate {
+    parts: Vec<Part>,
+}
+
+impl ScopeTemplate {
+    /// What to put together.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The names of the parameters.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        template::names(&self.parts)
+    }
+}
+
+impl FromStr for ScopeTemplate {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let Scope(text) = text.parse()?;
+        template::parse(&text).map(|parts| Self { parts })
+    }
+}
+
+text_value!(ScopeTemplate, "ScopeTemplate", SCOPE, { "type": "string", "pattern": "^[!#-+.-\\[\\]-~-]{1,128}$", "examples": ["images:write", "model:{model}"] });
 
 /// The beginning of generated keys: 1 to 16 small letters and digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -303,10 +331,11 @@ mod tests {
 
     #[test]
     fn parameters_of_a_scope() {
-        let scope: Scope = "a:{b}:{c}".parse().unwrap();
+        let scope: ScopeTemplate = "a:{b}:{c}".parse().unwrap();
         assert_eq!(scope.parameters().collect::<Vec<_>>(), ["b", "c"]);
-        let scope: Scope = "a:b".parse().unwrap();
-        assert_eq!(scope.parameters().count(), 0);
+        let scope: ScopeTemplate = "a:b".parse().unwrap();
+        assert_eq!(scope.parts(), [Part::Literal("a:b".to_owned())]);
+        assert_eq!(taken::<ScopeTemplate>(&["a:{b", "a}", "{}", "{a b}"]), [false; 4]);
     }
 
     #[test]

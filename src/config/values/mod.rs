@@ -6,17 +6,21 @@ mod quantity;
 mod rate;
 mod secret;
 mod setting;
+mod template;
 mod text;
 mod url;
 
 pub use self::{
-    identity::{Digest, FieldName, KeyPrefix, Label, LimitName, Moment, Realm, Scope},
+    identity::{
+        Digest, FieldName, KeyPrefix, Label, LimitName, Moment, Realm, Scope, ScopeTemplate,
+    },
     network::Network,
-    path::{Part, PathPattern, PathTemplate},
+    path::{PathPattern, PathTemplate},
     quantity::{Patience, Size, Timeout},
     rate::{LimitKey, Rate},
     secret::Secret,
     setting::Setting,
+    template::Part,
     text::{Methods, Name, Token},
     url::EndpointUrl,
 };

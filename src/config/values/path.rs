@@ -1,5 +1,9 @@
 //! Paths with parameters in them.
-use super::{Invalid, text_value};
+use super::{
+    Invalid,
+    template::{self, Part, names},
+    text_value,
+};
 use matchit::{InsertError, Router};
 use std::{fmt, str::FromStr};
 
@@ -54,15 +58,6 @@ pub struct PathTemplate {
     parts: Vec<Part>,
 }
 
-/// One part of a [`PathTemplate`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Goes into the path as it is.
-    Literal(String),
-    /// The value of the parameter of this name.
-    Parameter(String),
-}
-
 impl PathTemplate {
     /// What to put together.
     pub fn parts(&self) -> &[Part] {
@@ -90,13 +85,6 @@ text_value!(PathTemplate, "PathTemplate", "a path, such as \"/v1/tasks/{id}\"", 
     "type": "string", "pattern": "^/[^?#\\s]*$", "examples": ["/v1/tasks/{id}"]
 });
 
-fn names(parts: &[Part]) -> impl Iterator<Item = &str> {
-    parts.iter().filter_map(|part| match part {
-        Part::Literal(_) => None,
-        Part::Parameter(name) => Some(name.as_str()),
-    })
-}
-
 fn has_twice(parts: &[Part]) -> bool {
     let names: Vec<_> = names(parts).collect();
     names.iter().enumerate().any(|(i, name)| names[..i].contains(name))
@@ -117,40 +105,7 @@ fn parse(text: &str) -> Result<Vec<Part>, Invalid> {
         _ if has_dot_segments(text) => return Err("a path cannot have `.` or `..` segments".into()),
         _ => {}
     }
-    let mut parts = Vec::new();
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        literal.push_str(&rest[..at]);
-        let brace = &rest[at..=at];
-        rest = &rest[at + 1..];
-        if let Some(tail) = rest.strip_prefix(brace) {
-            literal.push_str(brace);
-            rest = tail;
-            continue;
-        }
-        let (name, tail) =
-            match rest.split_once('}') {
-                Some(split) if brace == "{" => split,
-                _ => return Err(
-                    "a brace without its other half; write `{{` and `}}` for the braces themselves"
-                        .into(),
-                ),
-            };
-        let name = name.strip_prefix('*').unwrap_or(name);
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(
-                "the name of a parameter is letters, digits and `_`: `{id}`, `{*rest}`".into()
-            );
-        }
-        parts.push(Part::Literal(std::mem::take(&mut literal)));
-        parts.push(Part::Parameter(name.to_owned()));
-        rest = tail;
-    }
-    literal.push_str(rest);
-    parts.push(Part::Literal(literal));
-    parts.retain(|part| !matches!(part, Part::Literal(literal) if literal.is_empty()));
-    Ok(parts)
+    template::parse(text)
 }
 
 /// Whether a path has a `.` or `..` between its slashes, percent-encoded or not.

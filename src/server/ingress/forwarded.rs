@@ -1,6 +1,7 @@
+use crate::client_address::{ClientAddress, resolve};
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts};
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -9,22 +10,36 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
+    address: IpAddr,
+    /// Its address, as it stands in `X-Forwarded-For`.
+    written: HeaderValue,
     /// Whether what it says of others is believed.
     trusted: bool,
-    /// Its address, as it stands in `X-Forwarded-For`.
-    address: HeaderValue,
+    /// Whose word is believed.
+    networks: Arc<[IpNet]>,
 }
 
 impl Peer {
     /// The peer at this address; it is trusted if one of the networks has it.
-    pub(crate) fn new(address: IpAddr, trusted: &[IpNet]) -> Self {
+    pub(crate) fn new(address: IpAddr, trusted: &Arc<[IpNet]>) -> Self {
         // An IPv4 client of a socket that takes both is an IPv4 client.
         let address = address.to_canonical();
         Self {
-            trusted: trusted.iter().any(|network| network.contains(&address)),
-            address: HeaderValue::try_from(address.to_string())
+            address,
+            written: HeaderValue::try_from(address.to_string())
                 .unwrap_or(HeaderValue::from_static("unknown")),
+            trusted: is_in(trusted, address),
+            networks: trusted.clone(),
         }
+    }
+
+    /// Who really asks: the peer, or whom trusted ones name in `X-Forwarded-For`.
+    pub(super) fn client(&self, headers: &HeaderMap) -> ClientAddress {
+        if !self.trusted {
+            return ClientAddress(self.address);
+        }
+        let lines = headers.get_all(FOR).iter().map(HeaderValue::as_bytes);
+        ClientAddress(resolve(self.address, lines, |address| is_in(&self.networks, address)))
     }
 
     /// Makes `X-Forwarded-For`, `-Host` and `-Proto` say what is true.
@@ -45,7 +60,7 @@ impl Peer {
         let keep = |name| self.trusted && headers.contains_key(name);
         let (keep_proto, keep_host) = (keep(PROTO), keep(HOST));
         let forwarded_for =
-            if self.trusted { self.forwarded_for(headers) } else { self.address.clone() };
+            if self.trusted { self.forwarded_for(headers) } else { self.written.clone() };
         headers.insert(FOR, forwarded_for);
         if !keep_proto {
             headers.insert(PROTO, HeaderValue::from_static("http"));
@@ -59,16 +74,20 @@ impl Peer {
     fn forwarded_for(&self, headers: &HeaderMap) -> HeaderValue {
         let mut so_far = headers.get_all(FOR).iter().peekable();
         if so_far.peek().is_none() {
-            return self.address.clone();
+            return self.written.clone();
         }
         let mut all = Vec::new();
         for line in so_far {
             all.extend_from_slice(line.as_bytes());
             all.extend_from_slice(b", ");
         }
-        all.extend_from_slice(self.address.as_bytes());
-        HeaderValue::from_bytes(&all).unwrap_or_else(|_| self.address.clone())
+        all.extend_from_slice(self.written.as_bytes());
+        HeaderValue::from_bytes(&all).unwrap_or_else(|_| self.written.clone())
     }
+}
+
+fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
 }
 
 /// Removes what an untrusted peer says of others, and, whoever wrote them, names with `_` that some servers
@@ -113,7 +132,7 @@ mod tests {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let trusted = Arc::from(["10.0.0.0/8".parse().unwrap()]);
         let mut out = Vec::new();
         for peer in ["10.1.2.3", "::ffff:192.0.2.7"] {
             let mut parts = request.try_clone_parts();

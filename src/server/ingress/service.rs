@@ -21,6 +21,8 @@ pub(crate) struct Ingress<S> {
     pub(crate) limits: Arc<scan::Limits>,
     /// How long nothing of a request's body may come.
     pub(crate) body_timeout: Duration,
+    /// Whether somebody further in asks who the client is.
+    pub(crate) tells_client: bool,
     /// What the scanner and the connection's service tell each other.
     pub(crate) state: Arc<ConnState>,
     /// What the scanner has against this request.
@@ -36,6 +38,10 @@ impl<S> Ingress<S> {
         }
         if parts.version == Version::HTTP_2 {
             check_http2(&parts, &self.limits)?;
+        }
+        if self.tells_client {
+            let client = self.peer.client(&parts.headers);
+            parts.extensions.insert(client);
         }
         self.peer.forward(&mut parts);
         Ok(Request::from_parts(parts, body))
