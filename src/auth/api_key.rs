@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 
 /// A key as its holder has it. It cannot print itself, and its memory is overwritten when it is dropped.
 #[derive(Clone)]
-pub struct ApiKey(Zeroizing<String>);
+pub struct ApiKey(pub(super) Zeroizing<String>);
 
 /// The longest key, in bytes.
 pub const MAX_KEY_LEN: usize = 512;
