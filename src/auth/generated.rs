@@ -68,6 +68,13 @@ impl KeyPrefix {
     }
 }
 
+/// `tg`.
+impl Default for KeyPrefix {
+    fn default() -> Self {
+        Self("tg".into())
+    }
+}
+
 impl FromStr for KeyPrefix {
     type Err = InvalidPrefix;
 

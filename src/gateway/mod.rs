@@ -3,6 +3,7 @@
 //! [`Plan`] is what all workers share and is built once; [`Plan::stack`] makes one worker's services, whose
 //! connections to providers are its own.
 
+mod keys;
 mod plan;
 mod stack;
 

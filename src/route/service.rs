@@ -1,5 +1,5 @@
 use super::Table;
-use crate::{Fault, admission::Admission};
+use crate::{Fault, admission::Admission, auth::NeededScopes};
 use http::Request;
 use std::{
     sync::Arc,
@@ -49,6 +49,9 @@ where
         };
         if let Some(uri) = found.rewritten {
             *request.uri_mut() = uri;
+        }
+        if !found.scopes.is_empty() {
+            request.extensions_mut().insert(NeededScopes(found.scopes));
         }
         let stack = self.stacks[found.route].clone();
         Admission::Admitted { inner: Oneshot::new(stack, request) }

@@ -13,7 +13,7 @@ fn keys_and_limits() {
     let config = load(&directory.file(FILE, EVERYTHING), env).unwrap().config;
     let auth = config.auth.as_ref().unwrap();
     assert_eq!(auth.accept, [Scheme::Bearer]);
-    assert_eq!((auth.realm.as_str(), auth.key_prefix.as_str()), ("image api", "img"));
+    assert_eq!((auth.realm.as_str(), auth.key_prefix.get().as_str()), ("image api", "img"));
     assert_eq!(auth.file_digests, [digest("1").parse().unwrap(), digest("2").parse().unwrap()]);
     assert_eq!(auth.key[0].digest.get(), digest("A").parse().unwrap());
     assert_eq!(auth.forward.account.as_ref().unwrap().get(), "x-tollgate-account");

@@ -4,7 +4,7 @@ use super::{
     template::{self, Part},
     text_value,
 };
-use crate::auth::KeyDigest;
+use crate::auth::{self, KeyDigest};
 use http::HeaderName;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -151,18 +151,18 @@ text_value!(ScopeTemplate, "ScopeTemplate", SCOPE, { "type": "string", "pattern"
 
 /// The beginning of generated keys: 1 to 16 small letters and digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPrefix(String);
+pub struct KeyPrefix(auth::KeyPrefix);
 
 impl KeyPrefix {
     /// The prefix, without the `_` behind it.
-    pub fn as_str(&self) -> &str {
+    pub const fn get(&self) -> &auth::KeyPrefix {
         &self.0
     }
 }
 
 impl Default for KeyPrefix {
     fn default() -> Self {
-        Self("tg".to_owned())
+        Self(auth::KeyPrefix::default())
     }
 }
 
@@ -172,13 +172,7 @@ impl FromStr for KeyPrefix {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let in_prefix = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        match text {
-            _ if (1..=16).contains(&text.len()) && text.bytes().all(in_prefix) => {
-                Ok(Self(text.to_owned()))
-            }
-            _ => Err(format!("expected {KEY_PREFIX}").into()),
-        }
+        text.parse().map(Self).map_err(|_| format!("expected {KEY_PREFIX}").into())
     }
 }
 
@@ -222,7 +216,7 @@ text_value!(Realm, "Realm", REALM, { "type": "string", "pattern": "^[ !#-\\[\\]-
 // For the defaults in the JSON Schema.
 impl Serialize for KeyPrefix {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.0.as_str())
     }
 }
 
