@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 
 /// A key as its holder has it. It cannot print itself, and its memory is overwritten when it is dropped.
 #[derive(Clone)]
-pub struct ApiKey(Zeroizing<String>);
+pub struct ApiKey(pub(super) Zeroizing<String>);
 
 /// The longest key, in bytes.
 pub const MAX_KEY_LEN: usize = 512;
@@ -66,7 +66,8 @@ mod tests {
             assert!(ApiKey::parse(text).is_ok(), "{text}");
         }
         let longer = "a".repeat(MAX_KEY_LEN + 1);
-        for text in ["", "=", "a=b", "a b", " a", "a,b", "a\"", "a:b", "é", "a\0", "a\n", &longer] {
+        for text in ["", "=", "a=b", "a b", " a", "a,b", "a\"", "a:b", "é", "a\0", "a\n", &longer]
+        {
             assert!(ApiKey::parse(text).is_err(), "{text:?}");
         }
         let key = ApiKey::parse("s3cret").unwrap();

@@ -1,11 +1,6 @@
 use super::{KeyDigest, Principal};
 use crate::Fault;
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    time::SystemTime,
-};
+use std::{error::Error, fmt, future::Future, sync::Arc, time::SystemTime};
 
 /// Where keys are known: a table in memory, a database, another service.
 ///
@@ -17,6 +12,14 @@ pub trait KeyStore {
 
     /// Looks a key up by its digest.
     fn lookup(&self, digest: &KeyDigest) -> Self::Lookup;
+}
+
+impl<K: KeyStore + ?Sized> KeyStore for Arc<K> {
+    type Lookup = K::Lookup;
+
+    fn lookup(&self, digest: &KeyDigest) -> Self::Lookup {
+        (**self).lookup(digest)
+    }
 }
 
 /// What a store knows of one key.
@@ -80,7 +83,7 @@ impl Error for StoreError {
 mod tests {
     use super::*;
     use crate::auth::Account;
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     #[test]
     fn what_a_key_may_not_be_used_for() {

@@ -49,12 +49,12 @@ fn fault_headers(fault: &Fault, status: StatusCode, headers: &mut HeaderMap) {
         headers.insert(header::ALLOW, allow);
     }
     if status == StatusCode::UNAUTHORIZED {
-        // RFC 9110, section 11.6.1: a 401 has a challenge. RFC 6750, section 3.1: no error code when nothing
-        // was sent.
+        // RFC 9110, section 11.6.1: a 401 has a challenge. RFC 6750, section 3: it has a parameter at least, and no
+        // error code when nothing was sent. Whoever knows which credentials are accepted says so instead.
         let challenge = match fault {
-            Fault::MissingCredential => "Bearer",
-            Fault::MalformedCredential => r#"Bearer error="invalid_request""#,
-            _ => r#"Bearer error="invalid_token""#,
+            Fault::MissingCredential => r#"Bearer realm="api""#,
+            Fault::MalformedCredential => r#"Bearer realm="api", error="invalid_request""#,
+            _ => r#"Bearer realm="api", error="invalid_token""#,
         };
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
@@ -104,10 +104,10 @@ mod tests {
     #[test]
     fn challenges() {
         let table = [
-            (Fault::MissingCredential, Some("Bearer")),
-            (Fault::MalformedCredential, Some(r#"Bearer error="invalid_request""#)),
-            (Fault::UnknownCredential, Some(r#"Bearer error="invalid_token""#)),
-            (Fault::ExpiredCredential, Some(r#"Bearer error="invalid_token""#)),
+            (Fault::MissingCredential, Some(r#"Bearer realm="api""#)),
+            (Fault::MalformedCredential, Some(r#"Bearer realm="api", error="invalid_request""#)),
+            (Fault::UnknownCredential, Some(r#"Bearer realm="api", error="invalid_token""#)),
+            (Fault::ExpiredCredential, Some(r#"Bearer realm="api", error="invalid_token""#)),
             (Fault::Forbidden, None),
             (UpstreamFault::new(UpstreamKind::AuthFailed, Cause::Status(401)).into(), None),
         ];
