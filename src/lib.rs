@@ -66,6 +66,8 @@ mod route;
 mod server;
 #[cfg(feature = "standalone")]
 mod standalone;
+#[cfg(feature = "standalone")]
+mod store;
 #[cfg(feature = "wrap")]
 pub mod wrap;
 

@@ -1,0 +1,122 @@
+use super::{Name, Note, Scopes};
+use crate::auth::KeyDigest;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A key to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewKey {
+    /// Its public name. Default: a random one.
+    pub(crate) id: Option<Name>,
+    pub(crate) digest: KeyDigest,
+    /// Whose it is; an account that is not there yet is opened.
+    pub(crate) account: Name,
+    pub(crate) plan: Option<Name>,
+    pub(crate) scopes: Scopes,
+    pub(crate) note: Option<Note>,
+    /// From when on it is good no more.
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// A key as it is stored. The key itself is not.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StoredKey {
+    /// Where it stands in the order of creation.
+    #[serde(skip)]
+    pub(super) row: i64,
+    pub(crate) id: String,
+    pub(crate) account: String,
+    pub(crate) plan: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) note: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
+    /// The key that it replaces.
+    pub(crate) rotated_from: Option<String>,
+    /// The key that replaces it.
+    pub(crate) rotated_to: Option<String>,
+    pub(crate) account_suspended: bool,
+}
+
+/// Whether a key may be used, and if not, the first reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Active,
+    Revoked,
+    Expired,
+    /// Its account is.
+    Suspended,
+}
+
+impl State {
+    /// As it is written.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+impl StoredKey {
+    /// In the order of [`KeyRecord::standing`](crate::auth::KeyRecord::standing).
+    pub(crate) fn state(&self, now: Timestamp) -> State {
+        match self.expires_at {
+            _ if self.revoked_at.is_some() => State::Revoked,
+            Some(end) if end <= now => State::Expired,
+            _ if self.account_suspended => State::Suspended,
+            _ => State::Active,
+        }
+    }
+}
+
+/// A key that takes another's place.
+#[derive(Clone, Debug)]
+pub(crate) struct Rotation {
+    pub(crate) digest: KeyDigest,
+    pub(crate) life: Life,
+    /// From when on the old key is good no more, if it does not end earlier.
+    pub(crate) old_ends_at: Timestamp,
+}
+
+/// How long a key lives that takes another's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// As long as the old one was to live, from now on.
+    AsBefore,
+    Until(Timestamp),
+    Endless,
+}
+
+impl Life {
+    /// When it ends, of a successor of this key.
+    pub(super) fn end(self, old: &StoredKey, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Until(end) => Some(end),
+            Self::Endless => None,
+            Self::AsBefore => {
+                let life = old.expires_at?.duration_since(old.created_at);
+                Some(now.checked_add(life).unwrap_or(Timestamp::MAX))
+            }
+        }
+    }
+}
+
+/// An account as it is stored.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StoredAccount {
+    pub(crate) name: String,
+    /// How many keys it has, usable or not.
+    pub(crate) keys: u64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) suspended_at: Option<Timestamp>,
+}
+
+/// Times are stored in milliseconds; what is finer is cut off.
+pub(crate) fn until_millisecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}

@@ -1,0 +1,207 @@
+use super::{Store, accounts::account, next_revision, rows, time, time_if_any};
+use crate::store::{KeyError, Life, Name, NewKey, Rotation, StoreError, StoredKey};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, ToSql, Transaction, named_params};
+
+const SELECT: &str = "
+    SELECT k.row, k.id, a.name, k.plan, k.scopes, k.note, k.created_at, k.expires_at, k.revoked_at,
+           old.id, new.id, a.suspended_at IS NOT NULL
+    FROM keys k
+    JOIN accounts a ON a.id = k.account
+    LEFT JOIN keys old ON old.row = k.rotated_from
+    LEFT JOIN keys new ON new.rotated_from = k.row";
+
+impl Store {
+    /// At most so many keys, in the order of their creation, from behind this one on.
+    ///
+    /// Piece by piece, so that somebody who pages through a million keys does not hold up the store's housekeeping.
+    pub(crate) fn keys(
+        &self,
+        account: Option<&str>,
+        after: Option<&StoredKey>,
+        limit: u32,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        let after = after.map_or(0, |key| key.row);
+        let limits: &[&dyn ToSql] = &[&after, &limit, &account];
+        match account {
+            None => select(&self.connection, "k.row > ?1 ORDER BY k.row LIMIT ?2", &limits[..2]),
+            Some(_) => select(
+                &self.connection,
+                "k.account = (SELECT id FROM accounts WHERE name = ?3) AND k.row > ?1 ORDER BY k.row LIMIT ?2",
+                limits,
+            ),
+        }
+    }
+
+    /// The key with this id, else the only one whose id begins like this.
+    pub(crate) fn key(&self, id: &str) -> Result<StoredKey, KeyError> {
+        if let Some(key) = find(&self.connection, id)? {
+            return Ok(key);
+        }
+        // No id has a character beyond the last one.
+        let beyond = format!("{id}\u{10ffff}");
+        let found = select(&self.connection, "k.id BETWEEN ?1 AND ?2 LIMIT 2", &[&id, &beyond])?;
+        match <[StoredKey; 1]>::try_from(found) {
+            Ok([key]) => Ok(key),
+            Err(found) if found.is_empty() => Err(KeyError::NoSuchKey(id.to_owned())),
+            Err(_) => Err(KeyError::Ambiguous(id.to_owned())),
+        }
+    }
+
+    /// Whether there is an account of this name.
+    pub(crate) fn has_account(&self, name: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM accounts WHERE name = ?1)";
+        Ok(self.connection.query_row(sql, [name], |row| row.get(0))?)
+    }
+
+    /// Stores a key.
+    pub(crate) fn create(&mut self, key: &NewKey, now: Timestamp) -> Result<StoredKey, KeyError> {
+        let change = self.change()?;
+        let revision = next_revision(&change)?;
+        let id = key.id.clone().unwrap_or_else(Name::random_id);
+        let account = account(&change, &key.account, revision, now)?;
+        if insert(&change, &id, key, account, revision, now)?.is_none() {
+            return Err(KeyError::IdTaken(id.to_string()));
+        }
+        let stored = must_find(&change, &id)?;
+        change.commit()?;
+        Ok(stored)
+    }
+
+    /// Revokes a key, for good, and says whether that is new.
+    pub(crate) fn revoke(
+        &mut self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(StoredKey, bool), KeyError> {
+        let change = self.change()?;
+        let key = must_find(&change, id)?;
+        if key.revoked_at.is_some() {
+            return Ok((key, false));
+        }
+        let revision = next_revision(&change)?;
+        change.execute(
+            "UPDATE keys SET revoked_at = ?2, revision = ?3 WHERE row = ?1",
+            (key.row, now.as_millisecond(), revision),
+        )?;
+        change.commit()?;
+        Ok((StoredKey { revoked_at: Some(now), ..key }, true))
+    }
+
+    /// Puts a new key in the place of an old one, which goes on for a while: (new, old).
+    pub(crate) fn rotate(
+        &mut self,
+        id: &str,
+        rotation: &Rotation,
+        now: Timestamp,
+    ) -> Result<(StoredKey, StoredKey), KeyError> {
+        let change = self.change()?;
+        let old = must_find(&change, id)?;
+        if old.revoked_at.is_some() {
+            return Err(KeyError::Revoked(old.id));
+        }
+        if let Some(to) = old.rotated_to {
+            return Err(KeyError::Rotated { id: old.id, to });
+        }
+        let revision = next_revision(&change)?;
+        let new = Name::random_id();
+        succeed(&change, &old, &new, rotation, revision, now)?;
+        let both = (must_find(&change, &new)?, must_find(&change, id)?);
+        change.commit()?;
+        Ok(both)
+    }
+}
+
+/// Writes the successor, and the end of the old key.
+fn succeed(
+    change: &Transaction<'_>,
+    old: &StoredKey,
+    new: &str,
+    rotation: &Rotation,
+    revision: i64,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let Rotation { digest, life, old_ends_at } = rotation;
+    let life: &Life = life;
+    change.execute(
+        "INSERT INTO keys (id, digest, account, plan, scopes, note, created_at, expires_at, rotated_from, revision)
+         SELECT :id, :digest, account, plan, scopes, note, :now, :expires_at, row, :revision
+         FROM keys WHERE row = :old",
+        named_params! {
+            ":id": new, ":digest": digest.as_bytes(), ":now": now.as_millisecond(),
+            ":expires_at": life.end(old, now).map(Timestamp::as_millisecond),
+            ":revision": revision, ":old": old.row,
+        },
+    )?;
+    let ends_at = old.expires_at.map_or(*old_ends_at, |end| end.min(*old_ends_at));
+    change.execute(
+        "UPDATE keys SET expires_at = ?2, revision = ?3 WHERE row = ?1",
+        (old.row, ends_at.as_millisecond(), revision),
+    )?;
+    Ok(())
+}
+
+/// Stores a key and says in which row, unless its id or its digest is there already.
+pub(super) fn insert(
+    change: &Transaction<'_>,
+    id: &str,
+    key: &NewKey,
+    account: i64,
+    revision: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Option<i64>> {
+    let inserted = change
+        .prepare_cached(
+            "INSERT INTO keys (id, digest, account, plan, scopes, note, created_at, expires_at, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+        )?
+        .execute((
+            id,
+            key.digest.as_bytes(),
+            account,
+            key.plan.as_deref(),
+            key.scopes.to_json(),
+            key.note.as_deref(),
+            now.as_millisecond(),
+            key.expires_at.map(Timestamp::as_millisecond),
+            revision,
+        ))?;
+    Ok((inserted == 1).then(|| change.last_insert_rowid()))
+}
+
+/// The keys for which this holds.
+pub(super) fn select(
+    connection: &Connection,
+    condition: &str,
+    parameters: &[&dyn ToSql],
+) -> Result<Vec<StoredKey>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition}"))?;
+    rows(statement.query(parameters)?, read)
+}
+
+fn find(connection: &Connection, id: &str) -> Result<Option<StoredKey>, StoreError> {
+    Ok(select(connection, "k.id = ?1", &[&id])?.pop())
+}
+
+fn must_find(connection: &Connection, id: &str) -> Result<StoredKey, KeyError> {
+    find(connection, id)?.ok_or_else(|| KeyError::NoSuchKey(id.to_owned()))
+}
+
+fn read(row: &Row<'_>) -> Result<StoredKey, StoreError> {
+    let scopes: String = row.get(4)?;
+    Ok(StoredKey {
+        row: row.get(0)?,
+        id: row.get(1)?,
+        account: row.get(2)?,
+        plan: row.get(3)?,
+        scopes: serde_json::from_str(&scopes)
+            .map_err(|_| StoreError::corrupt("scopes are no array of strings"))?,
+        note: row.get(5)?,
+        created_at: time(row, 6)?,
+        expires_at: time_if_any(row, 7)?,
+        revoked_at: time_if_any(row, 8)?,
+        rotated_from: row.get(9)?,
+        rotated_to: row.get(10)?,
+        account_suspended: row.get(11)?,
+    })
+}

@@ -1,0 +1,81 @@
+//! The store in a SQLite file.
+
+mod accounts;
+mod changes;
+mod import;
+mod keys;
+mod migrate;
+mod open;
+
+pub(super) use self::{
+    changes::{Changes, Snapshot},
+    open::{Identity, Missing},
+};
+pub(crate) use self::import::{ImportError, Imported};
+
+use super::{StoreError, StoreUrl};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+
+/// An open store.
+#[derive(Debug)]
+pub(crate) struct Store {
+    connection: Connection,
+    created: bool,
+}
+
+impl Store {
+    /// Opens the store, and makes it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If that is not possible, or what is there is no store that this version can use.
+    pub(crate) fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        let StoreUrl::Sqlite(path) = url;
+        Self::open_path(path, Missing::Create)
+    }
+
+    /// Whether opening it made the file.
+    pub(crate) fn was_created(&self) -> bool {
+        self.created
+    }
+
+    /// Begins a change: from here on nobody else changes anything.
+    fn change(&mut self) -> rusqlite::Result<Transaction<'_>> {
+        self.connection.transaction_with_behavior(TransactionBehavior::Immediate)
+    }
+}
+
+/// The number of this change.
+fn next_revision(change: &Transaction<'_>) -> rusqlite::Result<i64> {
+    change
+        .prepare_cached("UPDATE revision SET value = value + 1 RETURNING value")?
+        .query_row([], |row| row.get(0))
+}
+
+/// A point in time, from the column where it is in milliseconds.
+fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, StoreError> {
+    instant(row.get(column)?)
+}
+
+/// The same, where there may be none.
+fn time_if_any(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, StoreError> {
+    row.get::<_, Option<i64>>(column)?.map(instant).transpose()
+}
+
+fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|_| StoreError::corrupt("a time is out of range"))
+}
+
+/// All that a query found, each row read by a function of ours.
+fn rows<T>(
+    mut found: rusqlite::Rows<'_>,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,108 @@
+use super::{
+    Store,
+    migrate::{MIGRATIONS, migrate, version},
+};
+use crate::store::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long another process may keep the file locked.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What to do if there is no file, or an empty one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Missing {
+    Create,
+    Refuse,
+}
+
+/// Which file a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// Of the file that is there now.
+    pub(in crate::store) fn of(path: &Path) -> Result<Self, StoreError> {
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::Missing,
+            _ => StoreError::Look(error),
+        })?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+impl Store {
+    /// Opens the store at a path, and brings its schema up to date.
+    pub(in crate::store) fn open_path(path: &Path, missing: Missing) -> Result<Self, StoreError> {
+        let created = prepare_file(path, missing)?;
+        let mut connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        connection.busy_timeout(PATIENCE)?;
+        // Looked at first: a file that is not ours stays as it is.
+        version(&connection, MIGRATIONS.len())?;
+        use_wal(&connection)?;
+        // Full: a revoked key must not come back after a power failure.
+        connection.execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;",
+        )?;
+        migrate(&mut connection, MIGRATIONS)?;
+        Ok(Self { connection, created })
+    }
+}
+
+/// Sees to it that there is a file, of which nobody else can read anything; `true` if it was made.
+///
+/// Only looked at, never opened: closing it would let go of the locks that other connections of this process have.
+fn prepare_file(path: &Path, missing: Missing) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return Err(StoreError::NotAFile),
+        Ok(found) if found.len() == 0 && missing == Missing::Refuse => {
+            return Err(StoreError::Missing);
+        }
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(StoreError::Look(error));
+        }
+        Err(_) if missing == Missing::Refuse => return Err(StoreError::Missing),
+        Err(_) => {}
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+        return Err(StoreError::NoDirectory(directory.to_owned()));
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(true),
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(StoreError::Create(error)),
+    }
+}
+
+/// Readers and a writer at once. SQLite does not wait by itself when two processes switch a new file over.
+fn use_wal(connection: &Connection) -> Result<(), StoreError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mode: rusqlite::Result<String> =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+        match mode.map_err(StoreError::from) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) | Err(StoreError::Locked) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Ok(_) => return Err(StoreError::Locked),
+            Err(error) => return Err(error),
+        }
+    }
+}

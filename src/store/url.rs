@@ -1,0 +1,131 @@
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// Where a store is: `sqlite://relative.db` or `sqlite:///absolute/path.db`.
+///
+/// The path is taken as it is written, without percent-decoding; a relative one starts at the working directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreUrl {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl StoreUrl {
+    /// The same, with a relative path starting at this directory.
+    #[must_use]
+    pub(crate) fn relative_to(self, directory: &Path) -> Self {
+        let Self::Sqlite(path) = self;
+        Self::Sqlite(directory.join(path))
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Sqlite(path) = self;
+        write!(f, "sqlite://{}", path.display())
+    }
+}
+
+/// Text that names no store. It is never quoted: a URL can hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InvalidStoreUrl {
+    Empty,
+    Scheme,
+    Postgres,
+    Memory,
+    Path,
+    Parameters,
+}
+
+impl fmt::Display for InvalidStoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the URL of the store is empty; expected sqlite://PATH",
+            Self::Scheme => {
+                "expected sqlite://PATH, such as sqlite://tollgate.db or sqlite:///var/lib/tollgate/keys.db"
+            }
+            Self::Postgres => "this build has no PostgreSQL; use sqlite://PATH",
+            Self::Memory => {
+                "a store in memory ends with its process, and no other process sees it; name a file: sqlite://PATH"
+            }
+            Self::Path => "sqlite:// needs the path of a file, such as sqlite://tollgate.db",
+            Self::Parameters => "the URL of a SQLite store is sqlite://PATH, without ? and #",
+        })
+    }
+}
+
+impl std::error::Error for InvalidStoreUrl {}
+
+impl FromStr for StoreUrl {
+    type Err = InvalidStoreUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStoreUrl> {
+        if text.trim().is_empty() {
+            return Err(InvalidStoreUrl::Empty);
+        }
+        if text.contains(":memory:") {
+            return Err(InvalidStoreUrl::Memory);
+        }
+        let (scheme, path) = text.split_once("://").ok_or(InvalidStoreUrl::Scheme)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "sqlite" => {}
+            "postgres" | "postgresql" => return Err(InvalidStoreUrl::Postgres),
+            _ => return Err(InvalidStoreUrl::Scheme),
+        }
+        match path {
+            _ if path.contains(['?', '#']) => Err(InvalidStoreUrl::Parameters),
+            _ if path.is_empty() || path.ends_with('/') || path.chars().any(char::is_control) => {
+                Err(InvalidStoreUrl::Path)
+            }
+            _ => Ok(Self::Sqlite(path.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        use InvalidStoreUrl::*;
+        let sqlite = |path: &str| Ok(StoreUrl::Sqlite(path.into()));
+        let table = [
+            ("sqlite://keys.db", sqlite("keys.db")),
+            ("sqlite://a/keys.db", sqlite("a/keys.db")),
+            ("sqlite:///a/b c.db", sqlite("/a/b c.db")),
+            ("SQLite://keys.db", sqlite("keys.db")),
+            ("sqlite://a%20b.db", sqlite("a%20b.db")),
+            ("", Err(Empty)),
+            (" ", Err(Empty)),
+            ("sqlite::memory:", Err(Memory)),
+            ("sqlite://:memory:", Err(Memory)),
+            ("sqlite://", Err(Path)),
+            ("sqlite:///a/", Err(Path)),
+            ("sqlite://a\0b", Err(Path)),
+            ("sqlite://keys.db?mode=ro", Err(Parameters)),
+            ("postgres://u:s3cret@h/db", Err(Postgres)),
+            ("postgresql://h", Err(Postgres)),
+            ("mysql://u:s3cret@h/db", Err(Scheme)),
+            ("keys.db", Err(Scheme)),
+            ("sqlite:keys.db", Err(Scheme)),
+        ];
+        for (text, want) in table {
+            let got = text.parse::<StoreUrl>();
+            assert_eq!(got, want, "{text}");
+            if let Err(error) = got {
+                assert!(!error.to_string().contains("s3cret"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn relative_paths() {
+        let url = |text: &str| text.parse::<StoreUrl>().unwrap().relative_to(Path::new("/etc"));
+        assert_eq!(url("sqlite://keys.db").to_string(), "sqlite:///etc/keys.db");
+        assert_eq!(url("sqlite:///var/keys.db").to_string(), "sqlite:///var/keys.db");
+    }
+}

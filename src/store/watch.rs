@@ -1,0 +1,209 @@
+use super::{
+    Store, StoreError, StoreUrl,
+    sqlite::{Changes, Identity, Missing, Snapshot},
+};
+use crate::auth::KeyTable;
+use std::{
+    convert::Infallible,
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// Between two looks at a store that is well.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// The longest pause between two looks at one that fails.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Keeps a table of keys as the store has it, from a thread of its own, until it is dropped.
+///
+/// What another process changes is in the table a quarter of a second later. While the store fails, the table stays as
+/// it is: nobody is locked out, and what is revoked meanwhile is not seen. That is said once, and once more when it
+/// is over.
+pub(crate) struct KeyWatch {
+    healthy: Arc<AtomicBool>,
+    /// Nothing is sent; that it is gone is the message.
+    stop: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl KeyWatch {
+    /// Opens the store, making it if there is none, reads all keys into the table, and follows it from then on.
+    ///
+    /// The table belongs to the store: whatever else is in it is gone.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be opened or read.
+    pub(crate) fn start(url: &StoreUrl, table: KeyTable) -> Result<Self, StoreError> {
+        let StoreUrl::Sqlite(path) = url;
+        let follower = Follower::open(path.clone(), table)?;
+        let healthy = Arc::new(AtomicBool::new(true));
+        let (stop, stopped) = mpsc::channel();
+        let watcher = Watcher { store: url.to_string(), follower, healthy: healthy.clone() };
+        let thread = thread::Builder::new()
+            .name("keys".to_owned())
+            .spawn(move || watcher.run(&stopped))
+            .map_err(StoreError::Create)?;
+        Ok(Self { healthy, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Whether the last look at the store went well.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for KeyWatch {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported there.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for KeyWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyWatch").field("healthy", &self.is_healthy()).finish_non_exhaustive()
+    }
+}
+
+/// What the thread does.
+struct Watcher {
+    /// For the log.
+    store: String,
+    follower: Follower,
+    healthy: Arc<AtomicBool>,
+}
+
+/// A time in which the store fails.
+struct Outage {
+    since: Instant,
+    pause: Duration,
+}
+
+impl Watcher {
+    fn run(mut self, stopped: &Receiver<Infallible>) {
+        let mut outage: Option<Outage> = None;
+        loop {
+            let pause = outage.as_ref().map_or(INTERVAL, |outage| outage.pause);
+            if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            outage = match (self.follower.poll(), outage) {
+                (Ok(()), None) => None,
+                (Ok(()), Some(outage)) => {
+                    self.is_back(&outage);
+                    None
+                }
+                (Err(error), None) => Some(self.fails(&error)),
+                (Err(_), Some(Outage { since, pause })) => {
+                    Some(Outage { since, pause: (pause * 2).min(LONGEST_PAUSE) })
+                }
+            };
+        }
+    }
+
+    fn fails(&self, error: &StoreError) -> Outage {
+        self.healthy.store(false, Ordering::Relaxed);
+        tracing::warn!(
+            store = self.store,
+            %error,
+            retry_in = ?INTERVAL,
+            retry_at_most_every = ?LONGEST_PAUSE,
+            "the key store fails; the keys as they were last read go on being served"
+        );
+        Outage { since: Instant::now(), pause: INTERVAL }
+    }
+
+    fn is_back(&self, outage: &Outage) {
+        self.healthy.store(true, Ordering::Relaxed);
+        tracing::info!(
+            store = self.store,
+            after = ?outage.since.elapsed(),
+            keys = self.follower.table.len(),
+            "the key store is back, and was read again"
+        );
+    }
+}
+
+/// A store, and how far it was read into the table.
+struct Follower {
+    path: PathBuf,
+    table: KeyTable,
+    snapshot: Snapshot,
+    /// None after a failure.
+    open: Option<Open>,
+}
+
+struct Open {
+    store: Store,
+    identity: Identity,
+    /// The version of its data that was read.
+    version: i64,
+}
+
+impl Follower {
+    /// Opens a store and reads all of it.
+    fn open(path: PathBuf, table: KeyTable) -> Result<Self, StoreError> {
+        Store::open_path(&path, Missing::Create)?;
+        let mut follower = Self { path, table, snapshot: Snapshot::default(), open: None };
+        follower.reopen(Identity::of(&follower.path)?)?;
+        Ok(follower)
+    }
+
+    /// Reads what has changed, if anything has.
+    ///
+    /// A file in the place of the one that was opened is read whole. No file there, or an empty one, is a failure:
+    /// it is being replaced, and the keys are not to vanish meanwhile.
+    fn poll(&mut self) -> Result<(), StoreError> {
+        let polled = self.try_poll();
+        if polled.is_err() {
+            self.open = None;
+        }
+        polled
+    }
+
+    fn try_poll(&mut self) -> Result<(), StoreError> {
+        let there = Identity::of(&self.path)?;
+        match &mut self.open {
+            Some(open) if open.identity == there => {
+                let version = open.store.data_version()?;
+                if version != open.version {
+                    apply(&mut open.store, &mut self.snapshot, &self.table)?;
+                    open.version = version;
+                }
+                Ok(())
+            }
+            _ => self.reopen(there),
+        }
+    }
+
+    /// Opens the file that was there when it was looked at, and reads all of it. Whatever changes in between is
+    /// noticed with the next poll.
+    fn reopen(&mut self, identity: Identity) -> Result<(), StoreError> {
+        self.open = None;
+        self.snapshot.restart();
+        let mut store = Store::open_path(&self.path, Missing::Refuse)?;
+        let version = store.data_version()?;
+        apply(&mut store, &mut self.snapshot, &self.table)?;
+        self.open = Some(Open { store, identity, version });
+        Ok(())
+    }
+}
+
+fn apply(store: &mut Store, snapshot: &mut Snapshot, table: &KeyTable) -> Result<(), StoreError> {
+    match store.changes(snapshot)? {
+        Changes::All(keys) => table.replace_all(keys),
+        Changes::Some(keys) => table.apply(keys),
+    }
+    Ok(())
+}
