@@ -145,6 +145,7 @@ fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
         send_timeout: server.send_timeout.get(),
         trusted_proxies: server.trusted_proxies.iter().map(|network| network.get()).collect(),
         max_connections: server.max_connections.get().div_ceil(workers),
+        tells_client: plan.asks_for_client(),
         access_log: server.access_log,
     }
 }

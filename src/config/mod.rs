@@ -63,9 +63,9 @@ pub use self::{
     },
     schema::json_schema,
     values::{
-        Digest, EndpointUrl, FieldName, Invalid, KeyPrefix, Label, LimitKey, LimitName, Methods,
-        Moment, Name, Network, Part, PathPattern, PathTemplate, Patience, Rate, Realm, Scope,
-        ScopeTemplate, Secret, Setting, Size, Timeout, Token,
+        Digest, EndpointUrl, FieldName, Invalid, KeyPrefix, Label, LimitKey, LimitName, Limits,
+        Methods, Moment, Name, Network, Part, PathPattern, PathTemplate, Patience, Rate, Realm,
+        Scope, ScopeTemplate, Secret, Setting, Size, StoreAddress, Timeout, Token,
     },
 };
 

@@ -52,7 +52,8 @@ impl Accounts {
 
 fn fixed_key(key: &StaticKey, accounts: &mut Accounts) -> (KeyDigest, KeyRecord) {
     let digest = key.digest.get();
-    let id = key.id.as_ref().map_or_else(|| short_id("config", &digest), |id| id.as_str().to_owned());
+    let id =
+        key.id.as_ref().map_or_else(|| short_id("config", &digest), |id| id.as_str().to_owned());
     let mut principal = Principal::new(accounts.get(key.account.as_str()), id);
     if let Some(plan) = &key.plan {
         principal = principal.with_plan(plan.as_str());

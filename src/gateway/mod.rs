@@ -3,7 +3,10 @@
 //! [`Plan`] is what all workers share and is built once; [`Plan::stack`] makes one worker's services, whose
 //! connections to providers are its own.
 
+mod auth;
+mod counters;
 mod keys;
+mod limits;
 mod plan;
 mod stack;
 

@@ -1,8 +1,15 @@
+use super::{
+    auth::RouteAuth,
+    counters::{CounterStore, InvalidCounters},
+    keys::Keys,
+    limits::{self, RouteLimits},
+};
 use crate::{
     Catalog, Fault,
     catalog::InvalidCatalog,
     config::{self, Config, Success},
     forward::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
+    limit::{Headers, InvalidQuota},
     route::{InvalidRoute, Table},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -14,6 +21,9 @@ pub(crate) struct Plan {
     pub(crate) catalog: Arc<Catalog>,
     pub(super) table: Arc<Table>,
     pub(super) routes: Vec<PlannedRoute>,
+    pub(crate) keys: Keys,
+    pub(super) counters: CounterStore,
+    pub(super) rate_limit_headers: Headers,
     pub(super) upstreams: BTreeMap<String, PlannedUpstream>,
 }
 
@@ -22,6 +32,8 @@ pub(crate) struct Plan {
 pub(super) struct PlannedRoute {
     pub(super) name: Arc<str>,
     pub(super) upstream: String,
+    pub(super) auth: Option<RouteAuth>,
+    pub(super) limits: RouteLimits,
     pub(super) success: Success,
 }
 
@@ -39,6 +51,8 @@ pub(crate) enum InvalidPlan {
     Route { name: String, error: InvalidRoute },
     Endpoint { upstream: String, error: InvalidEndpoint },
     Roots { upstream: String, error: rustls::pki_types::pem::Error },
+    Limit { name: String, error: InvalidQuota },
+    Counters(InvalidCounters),
 }
 
 impl fmt::Display for InvalidPlan {
@@ -48,6 +62,8 @@ impl fmt::Display for InvalidPlan {
             Self::Route { name, error } => write!(f, "route {name}: {error}"),
             Self::Endpoint { upstream, error } => write!(f, "upstream.{upstream}: {error}"),
             Self::Roots { upstream, error } => write!(f, "upstream.{upstream}.ca_file: {error}"),
+            Self::Limit { name, error } => write!(f, "limit {name}: {error}"),
+            Self::Counters(error) => write!(f, "server.limits_ca_file: {error}"),
         }
     }
 }
@@ -60,14 +76,18 @@ impl Plan {
         let catalog = Catalog::from_settings(&config.catalog).map_err(InvalidPlan::Catalog)?;
         let mut table = Table::default();
         let mut routes = Vec::new();
+        let auth = config.auth_settings();
         for route in &config.route {
             let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
             table
-                .add(methods, route.path.as_str(), route.rewrite.as_ref())
+                .add(methods, route.path.as_str(), route.rewrite.as_ref(), scopes_of_path(route))
                 .map_err(|error| InvalidPlan::Route { name: route.name.to_string(), error })?;
             routes.push(PlannedRoute {
                 name: route.name.as_str().into(),
                 upstream: route.upstream.clone(),
+                auth: auth.as_deref().map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
+                limits: RouteLimits::new(config, route)
+                    .map_err(|(name, error)| InvalidPlan::Limit { name, error })?,
                 success: route.success,
             });
         }
@@ -75,8 +95,27 @@ impl Plan {
             Ok((name.clone(), plan_upstream(name, upstream, via)?))
         };
         let upstreams = config.upstream.iter().map(plan).collect::<Result<_, _>>()?;
-        Ok(Self { catalog: Arc::new(catalog), table: Arc::new(table), routes, upstreams })
+        Ok(Self {
+            catalog: Arc::new(catalog),
+            table: Arc::new(table),
+            routes,
+            keys: auth.as_deref().map(Keys::new).unwrap_or_default(),
+            counters: CounterStore::new(config).map_err(InvalidPlan::Counters)?,
+            rate_limit_headers: limits::headers(config.server.rate_limit_headers),
+            upstreams,
+        })
     }
+
+    /// Whether anything asks for the client's address.
+    pub(crate) fn asks_for_client(&self) -> bool {
+        self.routes.iter().any(|route| !route.limits.is_empty())
+    }
+}
+
+/// What only the path of a request can say in full; the other scopes are the same for all requests.
+fn scopes_of_path(route: &config::Route) -> Vec<config::ScopeTemplate> {
+    let templates = route.scopes.iter().filter(|scope| scope.parameters().next().is_some());
+    templates.cloned().collect()
 }
 
 fn plan_upstream(

@@ -6,14 +6,15 @@ mod limits;
 mod routes;
 mod upstreams;
 
+use self::upstreams::check_ca_file;
 use super::{
     Config,
     decode::origin,
     diagnostic::{Report, Severity},
     tree::{KeyPath, Node},
-    values::parse_socket_address,
+    values::{Invalid, parse_socket_address},
 };
-use std::{net::SocketAddr, path::Path};
+use std::path::Path;
 
 /// Checks a configuration against itself, and completes it.
 pub(super) struct Checker<'a, 'r> {
@@ -31,7 +32,7 @@ impl Checker<'_, '_> {
         directory: &Path,
         env: &dyn Fn(&str) -> Option<String>,
     ) {
-        self.server(config, env);
+        self.server(config, directory, env);
         self.catalog(config);
         self.auth(config, directory);
         self.limits(config);
@@ -47,22 +48,26 @@ impl Checker<'_, '_> {
         self.report.add(Severity::Error, offset, &path.to_string(), message, help);
     }
 
-    fn server(&mut self, config: &mut Config, env: &dyn Fn(&str) -> Option<String>) {
-        let mut read = |variable: &str| -> Option<SocketAddr> {
-            let text = env(variable).filter(|text| !text.is_empty())?;
-            match parse_socket_address(&text) {
-                Ok(address) => Some(address),
-                Err(error) => {
-                    let message = format!("{error} in this environment variable");
-                    self.report.add(Severity::Error, None, variable, message, None);
-                    None
-                }
-            }
-        };
-        let (listen, admin) = (read("TOLLGATE_LISTEN"), read("TOLLGATE_ADMIN"));
+    fn server(
+        &mut self,
+        config: &mut Config,
+        directory: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) {
+        let listen = self.variable("TOLLGATE_LISTEN", env, parse_socket_address);
+        let admin = self.variable("TOLLGATE_ADMIN", env, parse_socket_address);
+        let store = self.variable("TOLLGATE_STORE", env, str::parse);
         let server = &mut config.server;
         server.listen = listen.unwrap_or(server.listen);
         server.admin = admin.or(server.admin);
+        server.store = store.or(server.store.take());
+        if let Some(file) = &mut server.limits_ca_file {
+            *file = directory.join(&*file);
+            if let Err(message) = check_ca_file(file) {
+                self.error(&KeyPath::default().key("server").key("limits_ca_file"), message, None);
+            }
+        }
+        let server = &config.server;
         if server.admin == Some(server.listen) && server.listen.port() != 0 {
             let path = KeyPath::default().key("server").key("admin");
             self.error(&path, "the same address as `listen`", None);
@@ -71,6 +76,22 @@ impl Checker<'_, '_> {
             let path = KeyPath::default().key("server").key("workers");
             self.error(&path, "more than 1024 workers", None);
         }
+    }
+
+    /// What an environment variable says instead of the file; empty is as good as not set.
+    fn variable<T>(
+        &mut self,
+        name: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+        parse: impl Fn(&str) -> Result<T, Invalid>,
+    ) -> Option<T> {
+        let text = env(name).filter(|text| !text.is_empty())?;
+        parse(&text)
+            .map_err(|error| {
+                let message = format!("{error} in this environment variable");
+                self.report.add(Severity::Error, None, name, message, None);
+            })
+            .ok()
     }
 
     fn live(&self, path: &KeyPath) -> Vec<usize> {

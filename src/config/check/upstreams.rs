@@ -86,7 +86,7 @@ impl Checker<'_, '_> {
     }
 }
 
-fn check_ca_file(file: &Path) -> Result<(), String> {
+pub(super) fn check_ca_file(file: &Path) -> Result<(), String> {
     let bytes = std::fs::read(file).map_err(|error| source::unreadable(&error))?;
     let marker = b"-----BEGIN CERTIFICATE-----";
     match bytes.windows(marker.len()).any(|window| window == marker) {

@@ -18,7 +18,7 @@ use super::values::{Invalid, Name, Setting};
 use crate::catalog;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// The configuration of the standalone proxy.
 ///
@@ -54,6 +54,15 @@ impl Config {
     pub fn auth_of(&self, route: &Route) -> AuthMode {
         let default = if self.auth.is_some() { AuthMode::Required } else { AuthMode::None };
         route.auth.unwrap_or(default)
+    }
+
+    /// How callers say who they are; `None` where no route asks, and nothing is taken out of requests.
+    pub fn auth_settings(&self) -> Option<Cow<'_, Auth>> {
+        let asks = |route| self.auth_of(route) != AuthMode::None;
+        match &self.auth {
+            Some(auth) => Some(Cow::Borrowed(auth)),
+            None => self.route.iter().any(asks).then(|| Cow::Owned(Auth::default())),
+        }
     }
 
     /// Everything to one upstream, for which no file is needed.

@@ -1,11 +1,13 @@
 use crate::config::values::{
-    Network, Patience, Size, SocketAddress, Timeout, Token, socket_address, some_socket_address,
+    Limits, Network, Patience, Size, SocketAddress, StoreAddress, Timeout, Token, socket_address,
+    some_socket_address,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
+    path::PathBuf,
 };
 
 /// The listener.
@@ -22,7 +24,14 @@ pub struct Server {
     pub admin: Option<SocketAddr>,
     /// Where keys are kept: `sqlite://tollgate.db`, relative to the working directory, or `sqlite:///var/lib/tollgate.db`. `TOLLGATE_STORE` goes before it.
     /// Default: none.
-    pub store: Option<String>,
+    pub store: Option<StoreAddress>,
+    /// Where requests are counted: `local` for in this process, or the URL of a Redis that several processes share, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`
+    /// (`rediss://` over TLS, `redis+unix:///path` for a socket). Default: `local`.
+    pub limits: Limits,
+    /// How long to wait for that Redis, for each request. Default: `50ms`.
+    pub limits_timeout: Timeout,
+    /// A PEM file of certificate authorities to trust for `rediss://`. Relative to the configuration file. Default: none, the system's.
+    pub limits_ca_file: Option<PathBuf>,
     /// Which header fields tell callers about their limits. Default: `standard`.
     pub rate_limit_headers: RateLimitHeaders,
     /// Worker threads, each with connections of its own. Default: the number of cores.
@@ -57,6 +66,9 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin: None,
             store: None,
+            limits: Limits::Local,
+            limits_timeout: Timeout::millis(50),
+            limits_ca_file: None,
             rate_limit_headers: RateLimitHeaders::default(),
             workers: None,
             via: None,

@@ -63,6 +63,9 @@ max_uri_bytes = "4KiB"
 max_connections = 7
 access_log = false
 store = "sqlite://${NOWHERE:-k.db}"
+limits = "local"
+limits_timeout = "20ms"
+limits_ca_file = "ca.pem"
 rate_limit_headers = "both"
 
 [auth]

@@ -6,6 +6,7 @@ mod quantity;
 mod rate;
 mod secret;
 mod setting;
+mod store;
 mod template;
 mod text;
 mod url;
@@ -20,6 +21,7 @@ pub use self::{
     rate::{LimitKey, Rate},
     secret::Secret,
     setting::Setting,
+    store::{Limits, StoreAddress},
     template::Part,
     text::{Methods, Name, Token},
     url::EndpointUrl,

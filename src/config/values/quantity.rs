@@ -11,6 +11,11 @@ use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 pub struct Timeout(Duration);
 
 impl Timeout {
+    /// A timeout of that many milliseconds.
+    pub(crate) const fn millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
     /// A timeout of that many seconds.
     pub(crate) const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))

@@ -97,11 +97,7 @@ fn level(demand: &Demand, debt: u128, admitted: bool) -> Level {
     };
     let debt = if admitted { debt + cost } else { debt };
     let remaining = burst.saturating_sub(debt) / demand.rate.interval().as_nanos();
-    Level {
-        remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
-        wait,
-        reset: duration(debt),
-    }
+    Level { remaining: u32::try_from(remaining).unwrap_or(u32::MAX), wait, reset: duration(debt) }
 }
 
 /// Nanoseconds in which the cost comes back.

@@ -85,7 +85,15 @@ impl Unavailable {
 /// Codes in our own words: a server's word may be anything.
 fn known_code(code: Option<&str>) -> &'static str {
     const KNOWN: [&str; 9] = [
-        "ERR", "BUSY", "CLUSTERDOWN", "EXECABORT", "MASTERDOWN", "MISCONF", "NOREPLICAS", "NOSCRIPT", "TRYAGAIN",
+        "ERR",
+        "BUSY",
+        "CLUSTERDOWN",
+        "EXECABORT",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "NOSCRIPT",
+        "TRYAGAIN",
     ];
     KNOWN.into_iter().find(|known| Some(*known) == code).unwrap_or("an unknown error")
 }

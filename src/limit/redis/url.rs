@@ -63,7 +63,9 @@ impl fmt::Display for RedisUrlError {
             Self::Database => "the database after the host is not a number from 0 on",
             Self::Password => "a user without a password; a password alone is :password@host",
             Self::Path => "the path of the socket is missing, as in redis+unix:///run/redis.sock",
-            Self::Parameter => "a parameter that means nothing here (db, user and pass of redis+unix do)",
+            Self::Parameter => {
+                "a parameter that means nothing here (db, user and pass of redis+unix do)"
+            }
             Self::Fragment => "a fragment means nothing here; certificates are always verified",
         })
     }
@@ -119,7 +121,9 @@ impl FromStr for RedisUrl {
             }),
         };
         let address = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => Address::Tcp { host: host.clone(), port: *port, tls: false },
+            ConnectionAddr::Tcp(host, port) => {
+                Address::Tcp { host: host.clone(), port: *port, tls: false }
+            }
             ConnectionAddr::TcpTls { host, port, .. } => {
                 Address::Tcp { host: host.clone(), port: *port, tls: true }
             }

@@ -1,0 +1,105 @@
+//! Where things are kept.
+use super::{Invalid, text_value};
+use crate::store::StoreUrl;
+use serde::{Serialize, Serializer};
+use std::str::FromStr;
+
+/// Where keys are kept. A relative path starts at the working directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreAddress(StoreUrl);
+
+impl StoreAddress {
+    pub(crate) const fn get(&self) -> &StoreUrl {
+        &self.0
+    }
+}
+
+impl FromStr for StoreAddress {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+            .map(Self)
+            .map_err(|error: crate::store::InvalidStoreUrl| error.to_string().into())
+    }
+}
+
+text_value!(StoreAddress, "StoreAddress", "a string, such as \"sqlite://tollgate.db\"", {
+    "type": "string", "pattern": "^sqlite://.+", "examples": ["sqlite://tollgate.db", "sqlite:///var/lib/tollgate/keys.db"]
+});
+
+/// Where requests are counted: `"local"` for in this process, or the URL of a Redis that several share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Limits {
+    /// In this process.
+    #[default]
+    Local,
+    /// In Redis.
+    #[cfg(feature = "redis")]
+    Redis(crate::limit::redis::RedisUrl),
+}
+
+impl FromStr for Limits {
+    type Err = Invalid;
+
+    #[cfg(feature = "redis")]
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text == "local" {
+            return Ok(Self::Local);
+        }
+        if !text.contains("://") {
+            return Err(
+                "expected `local` or the URL of a Redis, such as redis://127.0.0.1:6379/0".into()
+            );
+        }
+        let url = text.parse::<crate::limit::redis::RedisUrl>();
+        url.map(Self::Redis).map_err(|error| error.to_string().into())
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "local" => Ok(Self::Local),
+            _ => Err("expected `local`; this build was made without the feature `redis`".into()),
+        }
+    }
+}
+
+// For the defaults in the JSON Schema; a URL is never one.
+impl Serialize for StoreAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Serialize for Limits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("local")
+    }
+}
+
+text_value!(Limits, "Limits", "a string, `local` or the URL of a Redis", {
+    "type": "string", "pattern": "^(local|(redis|rediss|redis\\+unix|valkey|valkeys|valkey\\+unix)://.+)$",
+    "examples": ["local", "redis://127.0.0.1:6379/0"]
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_and_counters() {
+        assert!("sqlite://tollgate.db".parse::<StoreAddress>().is_ok());
+        for text in ["", "tollgate.db", "postgres://u:s3cret@h/d", "mysql://u:s3cret@h"] {
+            let error = text.parse::<StoreAddress>().unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        assert_eq!("local".parse(), Ok(Limits::Local));
+        for text in ["", "Local", "redis", "http://:s3cret@h", "redis://:s3cret@h:99999"] {
+            let error = text.parse::<Limits>().unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        #[cfg(feature = "redis")]
+        assert!(matches!("redis://:s3cret@h:6379/1".parse(), Ok(Limits::Redis(_))));
+    }
+}

@@ -1,0 +1,132 @@
+//! Where requests are counted: in this process, or in a store that several share.
+
+use crate::{
+    config::{Config, Limits},
+    limit::{Counters, CountersError, Demands, Levels, Local},
+};
+use pin_project_lite::pin_project;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+#[cfg(feature = "redis")]
+use crate::{
+    config::OnStoreFailure,
+    limit::redis::{self, RedisConfig, RedisStore, SharedCheck, SharedCounters},
+};
+
+/// What all workers count in.
+#[derive(Clone, Debug)]
+pub(super) struct CounterStore {
+    local: Local,
+    #[cfg(feature = "redis")]
+    shared: Option<Shared>,
+}
+
+#[cfg(feature = "redis")]
+#[derive(Clone, Debug)]
+struct Shared {
+    store: RedisStore,
+    /// What becomes of each quota while the store is away.
+    policies: Vec<(String, redis::OnStoreFailure)>,
+}
+
+impl CounterStore {
+    pub(super) fn new(config: &Config) -> Result<Self, InvalidCounters> {
+        Ok(Self {
+            local: Local::default(),
+            #[cfg(feature = "redis")]
+            shared: shared(config)?,
+        })
+    }
+
+    /// The counters of one worker. A connection to a store is its own.
+    pub(super) fn counters(&self) -> WorkerCounters {
+        #[cfg(feature = "redis")]
+        if let Some(Shared { store, policies }) = &self.shared {
+            let counters = SharedCounters::new(store.counters(), self.local.clone());
+            return WorkerCounters::Shared(policies.iter().fold(counters, |counters, policy| {
+                counters.on_store_failure(policy.0.as_str(), policy.1)
+            }));
+        }
+        WorkerCounters::Local(self.local.clone())
+    }
+}
+
+#[cfg(feature = "redis")]
+pub(crate) type InvalidCounters = redis::InvalidAuthorities;
+#[cfg(not(feature = "redis"))]
+pub(crate) type InvalidCounters = std::convert::Infallible;
+
+#[cfg(feature = "redis")]
+fn shared(config: &Config) -> Result<Option<Shared>, InvalidCounters> {
+    let Limits::Redis(url) = &config.server.limits else {
+        return Ok(None);
+    };
+    let mut redis = RedisConfig::new(url.clone()).timeout(config.server.limits_timeout.get());
+    if let Some(file) = &config.server.limits_ca_file {
+        redis = redis.authorities(file)?;
+    }
+    let policies = config.limit.iter().map(|limit| {
+        let policy = match limit.on_store_failure {
+            OnStoreFailure::Closed => redis::OnStoreFailure::Closed,
+            OnStoreFailure::Open => redis::OnStoreFailure::Open,
+            OnStoreFailure::Local => redis::OnStoreFailure::Local,
+        };
+        (limit.name.as_str().to_owned(), policy)
+    });
+    Ok(Some(Shared { store: RedisStore::new(redis), policies: policies.collect() }))
+}
+
+/// What one worker counts in.
+#[derive(Clone, Debug)]
+pub(super) enum WorkerCounters {
+    Local(Local),
+    #[cfg(feature = "redis")]
+    Shared(SharedCounters<Local>),
+}
+
+impl Counters for WorkerCounters {
+    type Check = Check;
+
+    fn check(&self, demands: Demands) -> Check {
+        match self {
+            Self::Local(counters) => Check::Local { check: counters.check(demands) },
+            #[cfg(feature = "redis")]
+            Self::Shared(counters) => Check::Shared { check: counters.check(demands) },
+        }
+    }
+}
+
+#[cfg(feature = "redis")]
+pin_project! {
+    /// Future of [`WorkerCounters`].
+    #[project = CheckProjected]
+    pub(super) enum Check {
+        Local { #[pin] check: <Local as Counters>::Check },
+        Shared { #[pin] check: SharedCheck<Local> },
+    }
+}
+
+#[cfg(not(feature = "redis"))]
+pin_project! {
+    /// Future of [`WorkerCounters`].
+    #[project = CheckProjected]
+    pub(super) enum Check {
+        Local { #[pin] check: <Local as Counters>::Check },
+    }
+}
+
+impl Future for Check {
+    type Output = Result<Levels, CountersError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            CheckProjected::Local { check } => check.poll(cx),
+            #[cfg(feature = "redis")]
+            CheckProjected::Shared { check } => check.poll(cx),
+        }
+    }
+}
