@@ -158,8 +158,8 @@ fn maps_for(keys: usize) -> usize {
 /// Which map a digest is in: a number below `count` from the middle of its hash, since the map itself goes by the
 /// beginning and the end.
 fn index(digest: &KeyDigest, seed: Seed, count: usize) -> usize {
-    let middle = seed.hash_one(digest) >> 16 & u64::from(u32::MAX);
-    (u128::from(middle) * count as u128 >> 32) as usize
+    let middle = (seed.hash_one(digest) >> 16) & u64::from(u32::MAX);
+    ((u128::from(middle) * count as u128) >> 32) as usize
 }
 
 impl Default for KeyTable {

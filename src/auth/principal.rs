@@ -81,11 +81,13 @@ impl Principal {
     }
 
     /// What its key's quotas are counted under: the same in every process.
+    #[cfg_attr(not(feature = "limit"), allow(dead_code, reason = "for quotas"))]
     pub(crate) fn key_bucket(&self) -> u128 {
         self.inner.key_bucket
     }
 
     /// What its account's quotas are counted under: the same in every process.
+    #[cfg_attr(not(feature = "limit"), allow(dead_code, reason = "for quotas"))]
     pub(crate) fn account_bucket(&self) -> u128 {
         self.inner.account.bucket
     }
