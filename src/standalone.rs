@@ -5,6 +5,7 @@ use crate::{
     config::{self, Config},
     gateway::{InvalidPlan, Plan},
     server::{Drain, Listeners, Options, admin, run_worker},
+    store::{KeyWatch, StoreError, StoreUrl},
 };
 use std::{
     fmt, io,
@@ -27,6 +28,8 @@ pub(crate) struct Running {
     drain: Drain,
     drain_timeout: Duration,
     workers: Vec<thread::JoinHandle<io::Result<()>>>,
+    /// Keeps the keys up to date for as long as there are workers.
+    _keys: Option<KeyWatch>,
     /// Says that a worker has ended.
     ended: tokio::sync::mpsc::UnboundedReceiver<()>,
 }
@@ -35,6 +38,7 @@ pub(crate) struct Running {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Plan(InvalidPlan),
+    Store { url: StoreUrl, error: StoreError },
     Listen { what: &'static str, address: SocketAddr, error: io::Error },
     Worker(io::Error),
     WorkerPanicked,
@@ -43,7 +47,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether the configuration is to blame.
     pub(crate) fn is_configuration(&self) -> bool {
-        matches!(self, Self::Plan(_))
+        matches!(self, Self::Plan(_) | Self::Store { .. })
     }
 }
 
@@ -51,6 +55,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plan(error) => write!(f, "the configuration cannot be served: {error}"),
+            Self::Store { url, error } => write!(f, "the store {url} cannot be used: {error}"),
             Self::Listen { what, address, error } => {
                 write!(f, "cannot listen on {address} ({what}): {error}")?;
                 match error.kind() {
@@ -83,6 +88,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let server = &config.server;
     let via = server.via.as_ref().map_or_else(random_pseudonym, |via| via.as_str().to_owned());
     let plan = Plan::new(config, &via).map_err(Failure::Plan)?;
+    let keys = watch_keys(config, &plan)?;
     let count =
         server.workers.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let listen = |what, address, sockets| {
@@ -115,12 +121,24 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     }
     drop(ready);
     let running =
-        Running { catalog: plan.catalog, address, admin, drain, drain_timeout, workers, ended };
+        Running { catalog: plan.catalog, address, admin, drain, drain_timeout, workers, _keys: keys, ended };
     // Each worker says so once; when one has failed instead, nobody is left to say it.
     if (0..count).any(|_| all_ready.recv().is_err()) {
         return Err(running.give_up());
     }
     Ok(running)
+}
+
+/// Reads the keys of the store, and follows what becomes of them; where no route asks for a key, nothing is opened.
+fn watch_keys(config: &Config, plan: &Plan) -> Result<Option<KeyWatch>, Failure> {
+    let (Some(store), Some(_)) = (&config.server.store, config.auth_settings()) else {
+        return Ok(None);
+    };
+    let url = store.get();
+    let watch = KeyWatch::start(url, plan.keys.stored.clone())
+        .map_err(|error| Failure::Store { url: url.clone(), error })?;
+    tracing::info!(store = %url, keys = plan.keys.stored.len(), "keys are loaded");
+    Ok(Some(watch))
 }
 
 /// Tells, however a worker ends, that it has.

@@ -15,6 +15,7 @@ impl<K> AuthLayer<K> {
         let policy = Policy {
             catalog: Catalog::shared_default().clone(),
             accept: Accept::default(),
+            enabled: true,
             mode: Mode::default(),
             scopes: [].into(),
             prefix: None,
@@ -36,6 +37,14 @@ impl<K> AuthLayer<K> {
     #[must_use]
     pub fn accept(mut self, accept: Accept) -> Self {
         self.policy.accept = accept;
+        self
+    }
+
+    /// Whether it does anything, for stacks whose types must not depend on it. Default: true. Not the same as
+    /// [`Mode::None`], which lets nobody's key through.
+    #[must_use]
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.policy.enabled = enabled;
         self
     }
 

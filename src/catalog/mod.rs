@@ -54,7 +54,7 @@ pub(crate) use self::{message::json_string, source::nearest};
 /// The public contract: [`Fault`] → [`Entry`].
 ///
 /// Immutable; share it in an [`Arc`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Catalog {
     /// Unique in the process: tells whether an answer was written by this catalog.
     id: u64,

@@ -1,5 +1,6 @@
 use super::{fail, log, print};
 use crate::{
+    auth::ApiKey,
     demo,
     standalone::{self, Running},
 };
@@ -18,16 +19,20 @@ pub(super) fn run(args: &Args) -> u8 {
         Ok(provider) => provider,
         Err(error) => return fail(&format!("the simulated provider does not start: {error}")),
     };
+    let key = match demo::generate_key() {
+        Ok(key) => key,
+        Err(error) => return fail(&format!("there is no key: {error}")),
+    };
     let running = match args.listen {
-        Some(listen) => start(provider, listen),
-        None => start(provider, (Ipv4Addr::LOCALHOST, 8080).into())
-            .or_else(|_| start(provider, (Ipv4Addr::LOCALHOST, 0).into())),
+        Some(listen) => start(provider, listen, &key),
+        None => start(provider, (Ipv4Addr::LOCALHOST, 8080).into(), &key)
+            .or_else(|_| start(provider, (Ipv4Addr::LOCALHOST, 0).into(), &key)),
     };
     let running = match running {
         Ok(running) => running,
         Err(message) => return fail(&message),
     };
-    let code = print(&demo::guide(running.address(), running.catalog()));
+    let code = print(&demo::guide(running.address(), running.catalog(), &key));
     if code != 0 {
         return code;
     }
@@ -37,7 +42,7 @@ pub(super) fn run(args: &Args) -> u8 {
     }
 }
 
-fn start(provider: SocketAddr, listen: SocketAddr) -> Result<Running, String> {
-    let config = demo::configuration(provider, listen).map_err(|errors| errors.to_string())?;
+fn start(provider: SocketAddr, listen: SocketAddr, key: &ApiKey) -> Result<Running, String> {
+    let config = demo::configuration(provider, listen, key).map_err(|errors| errors.to_string())?;
     standalone::start(&config).map_err(|failure| failure.to_string())
 }

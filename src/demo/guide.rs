@@ -1,7 +1,7 @@
 //! The commands to try, and what each will answer.
 
 use super::provider::{PROMPT, SCENARIOS, Scenario};
-use crate::Catalog;
+use crate::{Catalog, auth::ApiKey};
 use std::{fmt::Write, net::SocketAddr};
 
 /// What comes of a scenario at the gateway.
@@ -13,6 +13,8 @@ enum Outcome {
     Refused(&'static str),
     /// The head is out when the provider breaks off: so does the gateway.
     CutOff(&'static str),
+    /// Of many requests, some are answered with this code.
+    Limited(&'static str),
 }
 
 /// What the gateway makes of each scenario, with the catalog `apistor`.
@@ -50,14 +52,16 @@ const GENERATE: &str = "/api/v1/images/nanobanana/generate";
 const RESULT: &str = "/api/v1/images/nanobanana/result";
 
 /// Everything that the demonstration prints.
-pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
+pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, key: &ApiKey) -> String {
     let mut out = format!(
         "tollgate demo: http://{gateway} answers as examples/apistor.toml says; behind it is a provider that \
          fails on request.\nPaste these into another terminal.\n"
     );
     let json = "-H 'content-type: application/json'";
-    let post =
+    let anonymous =
         |path: &str, body: &str| format!("curl -isSN http://{gateway}{path} {json} -d '{body}'");
+    let bearer = format!("-H 'authorization: Bearer {}'", key.expose());
+    let post = |path: &str, body: &str| format!("{} {bearer}", anonymous(path, body));
     let refused = |code: &'static str| Outcome::Refused(code);
     let picture = |prompt: &str| format!(r#"{{"model":"nanobanano-2","prompt":"{prompt}"}}"#);
 
@@ -76,6 +80,23 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
     let passes = Outcome::Passes("the task as it stands; an ID that is none: the provider's words");
     entry(&mut out, "its result", &command, passes, catalog);
 
+    section(&mut out, "Who may call");
+    let pier = picture("a pier");
+    let command = anonymous(GENERATE, &pier);
+    entry(&mut out, "no key", &command, refused("missing_api_key"), catalog);
+    for (title, header) in [
+        ("a key that is nobody's", "x-api-key: sk-nobody".to_owned()),
+        ("the key with a letter mistyped", format!("x-api-key: {}", mistyped(key.expose()))),
+        ("another scheme", "authorization: Basic ZGVtbzpkZW1v".to_owned()),
+        ("two keys", format!("authorization: Bearer {}' -H 'x-api-key: sk-other", key.expose())),
+    ] {
+        let command = format!("{} -H '{header}'", anonymous(GENERATE, &pier));
+        entry(&mut out, title, &command, refused("invalid_api_key"), catalog);
+    }
+    let command = format!("{} -H 'x-api-key: {}'", anonymous(GENERATE, &pier), key.expose());
+    let title = "the key where it may stand, too";
+    entry(&mut out, title, &command, Outcome::Passes("a picture, streamed"), catalog);
+
     section(&mut out, "What the gateway itself refuses");
     let command = format!("curl -isS http://{gateway}/nothing");
     entry(&mut out, "an unknown path", &command, refused("not_found"), catalog);
@@ -92,8 +113,21 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog) -> String {
         let command = post(GENERATE, &picture(&format!("{PROMPT}{}", row.name)));
         entry(&mut out, row.does, &command, outcome(row.scenario), catalog);
     }
+
+    section(&mut out, "How often");
+    let command = format!(
+        "curl -sS -o /dev/null -w '%{{http_code}} ' {bearer} 'http://{gateway}{RESULT}?[1-500]' {json} -d '{{\"id\":\"ID\"}}'"
+    );
+    let title = "500 requests, and 100 a second are free; `curl -i` shows `ratelimit` and `retry-after`";
+    entry(&mut out, title, &command, Outcome::Limited("rate_limited"), catalog);
     out.push_str("\nCtrl-C ends the demo.");
     out
+}
+
+/// The same but for its last character.
+fn mistyped(key: &str) -> String {
+    let (beginning, last) = key.split_at(key.len().saturating_sub(1));
+    format!("{beginning}{}", if last == "a" { "b" } else { "a" })
 }
 
 fn section(out: &mut String, title: &str) {
@@ -106,6 +140,10 @@ fn entry(out: &mut String, title: &str, command: &str, outcome: Outcome, catalog
     let _ = match outcome {
         Outcome::Passes(what) => writeln!(out, "passes: {what}"),
         Outcome::CutOff(what) => writeln!(out, "broken: {what}"),
+        Outcome::Limited(code) => {
+            let status = catalog.entry(code).map_or(0, |entry| entry.status().as_u16());
+            writeln!(out, "limited: some of them {status} {code}")
+        }
         Outcome::Refused(code) => {
             let status = catalog.entry(code).map_or(0, |entry| entry.status().as_u16());
             writeln!(out, "{status} {code}")
@@ -120,7 +158,8 @@ mod tests {
     #[test]
     fn every_scenario_has_a_documented_outcome() {
         let catalog = Catalog::preset("apistor").unwrap();
-        let text = guide("127.0.0.1:1".parse().unwrap(), &catalog);
+        let key = super::super::generate_key().unwrap();
+        let text = guide("127.0.0.1:1".parse().unwrap(), &catalog, &key);
         for row in SCENARIOS {
             assert!(text.contains(&format!("{PROMPT}{}\"", row.name)), "{}", row.name);
             if let Outcome::Refused(code) = outcome(row.scenario) {
@@ -132,7 +171,8 @@ mod tests {
     #[test]
     fn the_example_is_right() {
         let address = "127.0.0.1:1".parse().unwrap();
-        let config = super::super::configuration(address, address).unwrap();
+        let key = super::super::generate_key().unwrap();
+        let config = super::super::configuration(address, address, &key).unwrap();
         assert_eq!(config.server.listen, address);
         assert_eq!(config.route.len(), 2);
     }

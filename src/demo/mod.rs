@@ -5,9 +5,12 @@ mod provider;
 
 pub(crate) use self::guide::guide;
 
-use crate::config::{self, Config, Errors};
+use crate::{
+    auth::{ApiKey, GenerateError, KeyDigest, KeyPrefix},
+    config::{self, Config, Errors},
+};
 use provider::Provider;
-use std::{io, net::SocketAddr, path::Path, thread};
+use std::{fmt::Write, io, net::SocketAddr, path::Path, thread};
 
 /// The example that the demonstration runs, as it stands in the repository.
 const EXAMPLE: &str = include_str!("../../examples/apistor.toml");
@@ -31,12 +34,25 @@ pub(crate) fn start_provider() -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// `examples/apistor.toml` in front of the provider at this address.
+/// A key for whoever tries the demonstration.
+///
+/// # Errors
+///
+/// When the operating system gives no random numbers.
+pub(crate) fn generate_key() -> Result<ApiKey, GenerateError> {
+    ApiKey::generate(&KeyPrefix::default())
+}
+
+/// `examples/apistor.toml` in front of the provider at this address, without its store: there is one key.
 ///
 /// # Errors
 ///
 /// When the example is wrong, which a test excludes.
-pub(crate) fn configuration(provider: SocketAddr, listen: SocketAddr) -> Result<Config, Errors> {
+pub(crate) fn configuration(
+    provider: SocketAddr,
+    listen: SocketAddr,
+    key: &ApiKey,
+) -> Result<Config, Errors> {
     let env = |name: &str| match name {
         "GRSAI_BASE_URL" => Some(format!("http://{provider}")),
         "GRSAI_API_KEY" => Some(provider::KEY.to_owned()),
@@ -44,7 +60,11 @@ pub(crate) fn configuration(provider: SocketAddr, listen: SocketAddr) -> Result<
         "TOLLGATE_LISTEN" => Some(listen.to_string()),
         _ => None,
     };
-    let mut config = config::parse(EXAMPLE, Path::new("examples/apistor.toml"), env)?.config;
-    config.server.admin = None;
+    let mut text = EXAMPLE.to_owned();
+    // Writing to a string cannot fail.
+    let digest = KeyDigest::of(key);
+    let _ = write!(text, "\n[[auth.key]]\ndigest = \"{digest}\"\naccount = \"demo\"\n");
+    let mut config = config::parse(&text, Path::new("examples/apistor.toml"), env)?.config;
+    (config.server.admin, config.server.store) = (None, None);
     Ok(config)
 }

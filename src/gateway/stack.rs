@@ -1,9 +1,16 @@
-use super::plan::{Plan, PlannedRoute, PlannedUpstream};
+use super::{
+    counters::WorkerCounters,
+    keys::Keys,
+    plan::{Plan, PlannedRoute, PlannedUpstream},
+};
 use crate::{
     Catalog, Fault,
     admission::Admission,
+    auth::AuthLayer,
     config::Success,
+    envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
+    limit::{Headers, InFlightBody, InFlightLayer, Quota, RateLimitLayer},
     route::Router,
     server::{ClientBody, Record},
     wrap::{WrapBody, WrapLayer},
@@ -15,11 +22,12 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tower::{Layer, service_fn};
+use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
 
-/// A provider's body, as the routes pass it on.
-pub(crate) type RouteBody = WrapBody<UpstreamBody<ClientBody>>;
+/// A provider's body, as the routes pass it on: each layer that can refuse has a body of its own around it.
+pub(crate) type RouteBody = Refusable<Refusable<Refusable<InFlightBody<WrapBody<UpstreamBody<ClientBody>>>>>>;
+type Refusable<B> = ResponseBody<B>;
 
 impl Plan {
     /// One worker's services: every route's stack behind the router. Connections to providers are made by, and
@@ -37,12 +45,43 @@ impl Plan {
     + use<> {
         let targets: BTreeMap<&str, Target> =
             self.upstreams.iter().map(|(name, planned)| (&**name, Target::new(planned))).collect();
+        let worker = Worker {
+            catalog: Arc::new((*self.catalog).clone()),
+            keys: self.keys.clone(),
+            counters: self.counters.counters(),
+            headers: self.rate_limit_headers,
+        };
         let stacks = self.routes.iter().map(|route| {
             // The configuration has been checked; an upstream that is not there would be a defect.
             let target = targets.get(&*route.upstream).cloned();
-            route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)), &self.catalog)
+            route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)), &worker)
         });
-        Router::new(self.table.clone(), stacks.collect())
+        Router::new(Arc::new((*self.table).clone()), stacks.collect())
+    }
+}
+
+/// What the stacks of one worker have in common. Whatever a request counts a reference of is a copy of the worker's
+/// own: no two cores write to one place for it.
+struct Worker {
+    catalog: Arc<Catalog>,
+    keys: Keys,
+    counters: WorkerCounters,
+    headers: Headers,
+}
+
+impl Worker {
+    fn limit(&self, quotas: &[Quota]) -> RateLimitLayer<WorkerCounters> {
+        let layer = RateLimitLayer::new(self.counters.clone())
+            .catalog(self.catalog.clone())
+            .headers(self.headers);
+        quotas.iter().cloned().fold(layer, RateLimitLayer::quota)
+    }
+
+    fn auth(&self, route: &PlannedRoute) -> AuthLayer<Keys> {
+        match &route.auth {
+            Some(auth) => auth.layer(self.keys.clone(), &self.catalog),
+            None => AuthLayer::new(self.keys.clone()).enabled(false),
+        }
     }
 }
 
@@ -50,7 +89,7 @@ impl Plan {
 fn route_stack(
     route: &PlannedRoute,
     target: Target,
-    catalog: &Arc<Catalog>,
+    worker: &Worker,
 ) -> impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
 + Clone
 + Send
@@ -59,8 +98,18 @@ fn route_stack(
     // A function and not `Forward` itself as the service: its future need not be boxed.
     let forward = service_fn(move |request| target.call(request));
     // Next to the provider: what it wraps is a provider's success and nothing else.
-    let wrap = WrapLayer::new(catalog.clone()).enabled(route.success == Success::Wrap);
-    Named { name: route.name.clone(), inner: wrap.layer(forward) }
+    let wrap = WrapLayer::new(worker.catalog.clone()).enabled(route.success == Success::Wrap);
+    let layers = ServiceBuilder::new()
+        // Whoever guesses keys is limited too, and costs no lookup.
+        .layer(worker.limit(&route.limits.before))
+        // Whose the request is; from here on nobody sees the key.
+        .layer(worker.auth(route))
+        // What the caller has paid for, by whose it is.
+        .layer(worker.limit(&route.limits.after))
+        // Only what is let in takes a place.
+        .layer(worker.in_flight(&route.limits.in_flight))
+        .layer(wrap);
+    Named { name: route.name.clone(), inner: layers.service(forward) }
 }
 
 /// Where a route's requests end.
