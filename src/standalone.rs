@@ -120,8 +120,16 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         workers.push(worker);
     }
     drop(ready);
-    let running =
-        Running { catalog: plan.catalog, address, admin, drain, drain_timeout, workers, _keys: keys, ended };
+    let running = Running {
+        catalog: plan.catalog,
+        address,
+        admin,
+        drain,
+        drain_timeout,
+        workers,
+        _keys: keys,
+        ended,
+    };
     // Each worker says so once; when one has failed instead, nobody is left to say it.
     if (0..count).any(|_| all_ready.recv().is_err()) {
         return Err(running.give_up());
@@ -163,7 +171,7 @@ fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
         send_timeout: server.send_timeout.get(),
         trusted_proxies: server.trusted_proxies.iter().map(|network| network.get()).collect(),
         max_connections: server.max_connections.get().div_ceil(workers),
-        tells_client: plan.asks_for_client(),
+        tells_client: plan.asks_for_client,
         access_log: server.access_log,
     }
 }

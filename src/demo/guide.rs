@@ -118,7 +118,8 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, key: &ApiKey) -> Str
     let command = format!(
         "curl -sS -o /dev/null -w '%{{http_code}} ' {bearer} 'http://{gateway}{RESULT}?[1-500]' {json} -d '{{\"id\":\"ID\"}}'"
     );
-    let title = "500 requests, and 100 a second are free; `curl -i` shows `ratelimit` and `retry-after`";
+    let title =
+        "500 requests, and 100 a second are free; `curl -i` shows `ratelimit` and `retry-after`";
     entry(&mut out, title, &command, Outcome::Limited("rate_limited"), catalog);
     out.push_str("\nCtrl-C ends the demo.");
     out

@@ -1,45 +1,57 @@
 use crate::{
     config::{Config, Limit, LimitKey, LimitUse, RateLimitHeaders, Route},
-    limit::{Headers, InFlightQuota, InvalidQuota, Key, Quota},
+    limit::{Headers, InFlightLimitLayer, InvalidQuota, Key, Quota, RateLimitLayer},
 };
+use std::collections::HashMap;
 
 /// The limits of one route, by where in its stack they stand.
-#[derive(Clone, Debug, Default)]
+///
+/// Where they are counted is each worker's to say.
+#[derive(Clone, Debug)]
 pub(super) struct RouteLimits {
     /// Before the credential: guessing is limited too.
-    pub(super) before: Vec<Quota>,
+    pub(super) before: RateLimitLayer<()>,
     /// Behind it: counted by whose it is.
-    pub(super) after: Vec<Quota>,
-    pub(super) in_flight: Vec<InFlightQuota>,
+    pub(super) after: RateLimitLayer<()>,
+    /// Of those that are let in.
+    pub(super) in_flight: InFlightLimitLayer,
 }
 
 impl RouteLimits {
     /// Those that the route names; names that nothing has were refused with the configuration.
-    pub(super) fn new(config: &Config, route: &Route) -> Result<Self, (String, InvalidQuota)> {
-        let mut limits = Self::default();
+    pub(super) fn new(
+        config: &Config,
+        route: &Route,
+        in_flight: &HashMap<&str, InFlightLimitLayer>,
+    ) -> Result<Self, (String, InvalidQuota)> {
+        let none = RateLimitLayer::new(()).headers(headers(config.server.rate_limit_headers));
+        let (mut before, mut after, mut at_once) = (none.clone(), none, None);
         for used in &route.limits {
             let known = |limit: &&Limit| limit.name.as_str() == used.name;
             let Some(limit) = config.limit.iter().find(known) else { continue };
             let key = key_of(limit, route);
-            if let Some(quota) = in_flight(limit, key.clone()) {
-                limits.in_flight.push(quota);
+            if let Some(layer) = in_flight.get(limit.name.as_str()) {
+                at_once = Some(layer.clone().key(key.clone()));
             }
             if let Some(quota) = rated(limit, used, key) {
-                quota.check().map_err(|error| (used.name.clone(), error))?;
+                let invalid = |error| (used.name.clone(), error);
                 match limit.key {
-                    LimitKey::Principal | LimitKey::Account => limits.after.push(quota),
+                    LimitKey::Principal | LimitKey::Account => {
+                        after = after.quota(quota).map_err(invalid)?;
+                    }
                     LimitKey::Address | LimitKey::Route | LimitKey::Header(_) => {
-                        limits.before.push(quota);
+                        before = before.quota(quota).map_err(invalid)?;
                     }
                 }
             }
         }
-        Ok(limits)
+        Ok(Self { before, after, in_flight: at_once.unwrap_or_else(unlimited) })
     }
+}
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.before.is_empty() && self.after.is_empty() && self.in_flight.is_empty()
-    }
+/// In the place of a limit that a route does not have.
+fn unlimited() -> InFlightLimitLayer {
+    InFlightLimitLayer::default().enabled(false)
 }
 
 fn key_of(limit: &Limit, route: &Route) -> Key {
@@ -62,18 +74,24 @@ fn rated(limit: &Limit, used: &LimitUse, key: Key) -> Option<Quota> {
     }))
 }
 
-fn in_flight(limit: &Limit, key: Key) -> Option<InFlightQuota> {
-    let mut numbers = limit.in_flights();
-    let (_, own) = numbers.next()?;
-    let quota = InFlightQuota::new(limit.name.as_str(), own).key(key);
-    Some(numbers.fold(quota, |quota, (plan, most)| match plan {
-        Some(plan) => quota.plan(plan, most),
-        None => quota,
-    }))
+/// The limits of requests at a time, by name. Each is one, whichever routes share it.
+pub(super) fn in_flight(
+    config: &Config,
+) -> Result<HashMap<&str, InFlightLimitLayer>, (String, InvalidQuota)> {
+    let mut layers = HashMap::new();
+    for limit in &config.limit {
+        let mut numbers = limit.in_flights();
+        let Some((_, own)) = numbers.next() else { continue };
+        let name = limit.name.as_str();
+        let layer = InFlightLimitLayer::new(name, own).map_err(|error| (name.to_owned(), error))?;
+        let plans = numbers.filter_map(|(plan, most)| Some((plan?, most)));
+        layers.insert(name, plans.fold(layer, |layer, (plan, most)| layer.plan(plan, most)));
+    }
+    Ok(layers)
 }
 
 /// Which header fields tell callers about their limits.
-pub(super) fn headers(configured: RateLimitHeaders) -> Headers {
+fn headers(configured: RateLimitHeaders) -> Headers {
     match configured {
         RateLimitHeaders::None => Headers::None,
         RateLimitHeaders::Standard => Headers::Standard,

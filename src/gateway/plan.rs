@@ -9,7 +9,7 @@ use crate::{
     catalog::InvalidCatalog,
     config::{self, Config, Success},
     forward::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
-    limit::{Headers, InvalidQuota},
+    limit::InvalidQuota,
     route::{InvalidRoute, Table},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -23,7 +23,8 @@ pub(crate) struct Plan {
     pub(super) routes: Vec<PlannedRoute>,
     pub(crate) keys: Keys,
     pub(super) counters: CounterStore,
-    pub(super) rate_limit_headers: Headers,
+    /// Whether anything asks for the client's address.
+    pub(crate) asks_for_client: bool,
     pub(super) upstreams: BTreeMap<String, PlannedUpstream>,
 }
 
@@ -77,6 +78,8 @@ impl Plan {
         let mut table = Table::default();
         let mut routes = Vec::new();
         let auth = config.auth_settings();
+        let invalid_limit = |(name, error)| InvalidPlan::Limit { name, error };
+        let in_flight = limits::in_flight(config).map_err(invalid_limit)?;
         for route in &config.route {
             let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
             table
@@ -85,9 +88,10 @@ impl Plan {
             routes.push(PlannedRoute {
                 name: route.name.as_str().into(),
                 upstream: route.upstream.clone(),
-                auth: auth.as_deref().map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
-                limits: RouteLimits::new(config, route)
-                    .map_err(|(name, error)| InvalidPlan::Limit { name, error })?,
+                auth: auth
+                    .as_deref()
+                    .map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
+                limits: RouteLimits::new(config, route, &in_flight).map_err(invalid_limit)?,
                 success: route.success,
             });
         }
@@ -101,14 +105,10 @@ impl Plan {
             routes,
             keys: auth.as_deref().map(Keys::new).unwrap_or_default(),
             counters: CounterStore::new(config).map_err(InvalidPlan::Counters)?,
-            rate_limit_headers: limits::headers(config.server.rate_limit_headers),
+            // Whatever is counted by something that a request lacks is counted by its address.
+            asks_for_client: config.route.iter().any(|route| !route.limits.is_empty()),
             upstreams,
         })
-    }
-
-    /// Whether anything asks for the client's address.
-    pub(crate) fn asks_for_client(&self) -> bool {
-        self.routes.iter().any(|route| !route.limits.is_empty())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     config::Success,
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
-    limit::{Headers, InFlightBody, InFlightLayer, Quota, RateLimitLayer},
+    limit::{InFlightLimitLayer, RateLimitLayer, in_flight::InFlightBody},
     route::Router,
     server::{ClientBody, Record},
     wrap::{WrapBody, WrapLayer},
@@ -26,7 +26,8 @@ use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
 
 /// A provider's body, as the routes pass it on: each layer that can refuse has a body of its own around it.
-pub(crate) type RouteBody = Refusable<Refusable<Refusable<InFlightBody<WrapBody<UpstreamBody<ClientBody>>>>>>;
+pub(crate) type RouteBody =
+    Refusable<Refusable<Refusable<InFlightBody<WrapBody<UpstreamBody<ClientBody>>>>>>;
 type Refusable<B> = ResponseBody<B>;
 
 impl Plan {
@@ -49,7 +50,6 @@ impl Plan {
             catalog: Arc::new((*self.catalog).clone()),
             keys: self.keys.clone(),
             counters: self.counters.counters(),
-            headers: self.rate_limit_headers,
         };
         let stacks = self.routes.iter().map(|route| {
             // The configuration has been checked; an upstream that is not there would be a defect.
@@ -66,15 +66,11 @@ struct Worker {
     catalog: Arc<Catalog>,
     keys: Keys,
     counters: WorkerCounters,
-    headers: Headers,
 }
 
 impl Worker {
-    fn limit(&self, quotas: &[Quota]) -> RateLimitLayer<WorkerCounters> {
-        let layer = RateLimitLayer::new(self.counters.clone())
-            .catalog(self.catalog.clone())
-            .headers(self.headers);
-        quotas.iter().cloned().fold(layer, RateLimitLayer::quota)
+    fn limit(&self, layer: &RateLimitLayer<()>) -> RateLimitLayer<WorkerCounters> {
+        layer.clone().catalog(self.catalog.clone()).counters(self.counters.clone())
     }
 
     fn auth(&self, route: &PlannedRoute) -> AuthLayer<Keys> {
@@ -82,6 +78,10 @@ impl Worker {
             Some(auth) => auth.layer(self.keys.clone(), &self.catalog),
             None => AuthLayer::new(self.keys.clone()).enabled(false),
         }
+    }
+
+    fn in_flight(&self, limit: &InFlightLimitLayer) -> InFlightLimitLayer {
+        limit.clone().catalog(self.catalog.clone())
     }
 }
 

@@ -38,7 +38,7 @@ impl Peer {
         if !self.trusted {
             return ClientAddress(self.address);
         }
-        let lines = headers.get_all(FOR).iter().map(HeaderValue::as_bytes);
+        let lines = headers.get_all(FOR);
         ClientAddress(resolve(self.address, lines, |address| is_in(&self.networks, address)))
     }
 
