@@ -153,7 +153,9 @@ impl fmt::Display for KeyError {
             Self::Ambiguous(id) => write!(f, "several keys have an id that begins with {id}"),
             Self::NoSuchAccount(name) => write!(f, "there is no account {name}"),
             Self::IdTaken(id) => write!(f, "there is a key {id} already"),
-            Self::Revoked(id) => write!(f, "{id} is revoked and cannot be rotated; create a new key"),
+            Self::Revoked(id) => {
+                write!(f, "{id} is revoked and cannot be rotated; create a new key")
+            }
             Self::Rotated { id, to } => {
                 write!(f, "{id} was rotated already, to {to}; rotate that one")
             }

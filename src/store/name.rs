@@ -152,9 +152,19 @@ mod tests {
             assert!(text.parse::<Name>().is_ok(), "{text}");
         }
         let longer = "a".repeat(MAX_NAME + 1);
-        for text in
-            ["", " ", " a", "a ", "a\n", "a\tb", "a\0", "\u{1b}[2J", "a\u{202e}b", "\u{200b}", &longer]
-        {
+        for text in [
+            "",
+            " ",
+            " a",
+            "a ",
+            "a\n",
+            "a\tb",
+            "a\0",
+            "\u{1b}[2J",
+            "a\u{202e}b",
+            "\u{200b}",
+            &longer,
+        ] {
             assert!(text.parse::<Name>().is_err(), "{text:?}");
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }

@@ -3,12 +3,17 @@ use crate::store::{KeyError, Name, StoreError, StoredAccount};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-const SELECT: &str = "SELECT name, (SELECT count(*) FROM keys WHERE account = accounts.id), created_at, suspended_at
+const SELECT: &str =
+    "SELECT name, (SELECT count(*) FROM keys WHERE account = accounts.id), created_at, suspended_at
                       FROM accounts";
 
 impl Store {
     /// At most so many accounts, in the order of their names, from behind this one on.
-    pub(crate) fn accounts(&self, after: &str, limit: u32) -> Result<Vec<StoredAccount>, StoreError> {
+    pub(crate) fn accounts(
+        &self,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<StoredAccount>, StoreError> {
         let sql = format!("{SELECT} WHERE name > ?1 ORDER BY name LIMIT ?2");
         rows(self.connection.prepare_cached(&sql)?.query((after, limit))?, read)
     }
@@ -21,7 +26,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(StoredAccount, bool), KeyError> {
         let change = self.change()?;
-        let before = find(&change, name)?.ok_or_else(|| KeyError::NoSuchAccount(name.to_owned()))?;
+        let before =
+            find(&change, name)?.ok_or_else(|| KeyError::NoSuchAccount(name.to_owned()))?;
         if before.suspended_at.is_some() == suspended {
             return Ok((before, false));
         }
@@ -51,7 +57,9 @@ pub(super) fn account(
     match found {
         Some(id) => Ok(id),
         None => change
-            .prepare_cached("INSERT INTO accounts (name, created_at, revision) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT INTO accounts (name, created_at, revision) VALUES (?1, ?2, ?3)",
+            )?
             .insert((&**name, now.as_millisecond(), revision)),
     }
 }

@@ -54,8 +54,7 @@ impl Store {
         let view = self.connection.transaction()?;
         let known = migrate::MIGRATIONS.len();
         migrate::version(&view, known)?;
-        let revision: i64 =
-            view.query_row("SELECT value FROM revision", [], |row| row.get(0))?;
+        let revision: i64 = view.query_row("SELECT value FROM revision", [], |row| row.get(0))?;
         // A revision that was there already: somebody has put an older state in its place.
         let since = snapshot.revision.filter(|seen| *seen <= revision);
         let changes = match since {

@@ -7,11 +7,11 @@ mod keys;
 mod migrate;
 mod open;
 
+pub(crate) use self::import::{ImportError, Imported};
 pub(super) use self::{
     changes::{Changes, Snapshot},
     open::{Identity, Missing},
 };
-pub(crate) use self::import::{ImportError, Imported};
 
 use super::{StoreError, StoreUrl};
 use jiff::Timestamp;
