@@ -2,11 +2,16 @@
 //!
 //! Exit codes: 0; 1 failed while running; 2 wrong usage; 78 wrong configuration (`EX_CONFIG` of sysexits).
 
+mod accounts;
 mod catalog;
 mod check;
 mod demo;
+mod keys;
 mod log;
+mod moment;
 mod serve;
+mod store;
+mod table;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +37,10 @@ enum Command {
     Check(check::Args),
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// Create, list, revoke, rotate and import API keys.
+    Keys(keys::Args),
+    /// List, suspend and resume the accounts that keys belong to.
+    Accounts(accounts::Args),
     /// Print a catalog of error codes.
     Catalog(catalog::CatalogArgs),
     /// Tell what an error code means, and what to do.
@@ -46,6 +55,8 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema => print(&format!("{:#}", crate::config::json_schema())),
+        Command::Keys(args) => keys::run(&args),
+        Command::Accounts(args) => accounts::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Explain(args) => catalog::explain(&args),
     };

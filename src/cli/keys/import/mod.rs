@@ -1,0 +1,110 @@
+//! `tollgate keys import`.
+
+mod csv;
+mod jsonl;
+mod line;
+
+use self::line::{Lines, Mistakes};
+use crate::{
+    cli::{
+        complain,
+        store::{Context, Failure},
+    },
+    store::{ImportError, Imported},
+};
+use clap::ValueEnum;
+use serde_json::json;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file, or - for standard input.
+    ///
+    /// Each line has a key or its SHA-256 digest in hexadecimal, and an account; it may have plan, scopes, expires_at
+    /// (a time or a date), id and note. CSV has these names in its first line, and spaces between scopes; in JSONL
+    /// each line is an object, with an array of scopes.
+    file: String,
+    /// Default: JSONL if the file begins with {, else CSV.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Give keys that are there already the data of the file. Default: other data is an error.
+    #[arg(long)]
+    update: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+/// Reads everything before it touches the store: a slow writer at the other end of a pipe holds up nobody.
+pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
+    let name = if args.file == "-" { "standard input" } else { args.file.as_str() };
+    let cannot_read = |error: io::Error| Failure::Failed(format!("cannot read {name}: {error}"));
+    let lines = open(&args.file)
+        .and_then(|input| read(input, args.format))
+        .map_err(cannot_read)?
+        .finish()
+        .map_err(|mistakes| refuse(name, &mistakes))?;
+    let imported = match context.store.import(&lines, args.update, context.now) {
+        Ok(imported) => imported,
+        Err(ImportError::Store(error)) => return Err(error.into()),
+        Err(ImportError::Clashes(clashes)) => {
+            let mut mistakes = Mistakes::default();
+            clashes.iter().for_each(|(line, clash)| mistakes.push(*line, clash.to_string()));
+            return Err(refuse(name, &mistakes));
+        }
+    };
+    report(context, imported)
+}
+
+fn open(file: &str) -> io::Result<Box<dyn BufRead>> {
+    Ok(match file {
+        "-" => Box::new(io::stdin().lock()),
+        _ => Box::new(BufReader::with_capacity(1 << 16, File::open(file)?)),
+    })
+}
+
+fn read(mut input: Box<dyn BufRead>, format: Option<Format>) -> io::Result<Lines> {
+    let format = match format {
+        Some(format) => format,
+        None if looks_like_json(input.fill_buf()?) => Format::Jsonl,
+        None => Format::Csv,
+    };
+    match format {
+        Format::Csv => csv::read(input),
+        Format::Jsonl => jsonl::read(input),
+    }
+}
+
+fn looks_like_json(beginning: &[u8]) -> bool {
+    let beginning = beginning.strip_prefix(BOM).unwrap_or(beginning);
+    beginning.trim_ascii_start().starts_with(b"{")
+}
+
+/// What some editors put before the text.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
+fn refuse(file: &str, mistakes: &Mistakes) -> Failure {
+    mistakes.first().for_each(|(line, reason)| complain(&format!("{file}:{line}: {reason}")));
+    let (count, more) = (mistakes.count(), mistakes.count() - mistakes.first().count());
+    if more > 0 {
+        complain(&format!("and {more} more"));
+    }
+    Failure::Failed(format!("nothing was imported: {count} bad lines in {file}"))
+}
+
+fn report(context: &mut Context, imported: Imported) -> Result<(), Failure> {
+    let Imported { added, updated, unchanged } = imported;
+    match context.json {
+        true => context
+            .print_json(&json!({ "added": added, "updated": updated, "unchanged": unchanged })),
+        false => {
+            Ok(writeln!(context.out, "{added} added, {updated} updated, {unchanged} unchanged")?)
+        }
+    }
+}
