@@ -41,10 +41,10 @@ pub mod catalog;
 #[cfg(feature = "standalone")]
 #[doc(hidden)] // the binary's entry point
 pub mod cli;
+pub mod client_address;
 #[cfg(feature = "standalone")]
 #[doc(hidden)] // the binary's configuration: its file is the interface, these types are not
 pub mod config;
-pub mod client_address;
 #[cfg(feature = "wrap")]
 mod decode;
 #[cfg(feature = "standalone")]

@@ -66,7 +66,8 @@ mod tests {
             assert!(ApiKey::parse(text).is_ok(), "{text}");
         }
         let longer = "a".repeat(MAX_KEY_LEN + 1);
-        for text in ["", "=", "a=b", "a b", " a", "a,b", "a\"", "a:b", "é", "a\0", "a\n", &longer] {
+        for text in ["", "=", "a=b", "a b", " a", "a,b", "a\"", "a:b", "é", "a\0", "a\n", &longer]
+        {
             assert!(ApiKey::parse(text).is_err(), "{text:?}");
         }
         let key = ApiKey::parse("s3cret").unwrap();

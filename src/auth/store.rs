@@ -1,11 +1,6 @@
 use super::{KeyDigest, Principal};
 use crate::Fault;
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    time::SystemTime,
-};
+use std::{error::Error, fmt, future::Future, time::SystemTime};
 
 /// Where keys are known: a table in memory, a database, another service.
 ///

@@ -129,8 +129,11 @@ mod tests {
             panic!("two are counted");
         };
         let counted = [1, 2].map(|remaining| Level { remaining, ..Level::default() });
-        let remaining: Vec<_> =
-            places.fill(counted.into_iter().collect()).iter().map(|level| level.remaining).collect();
+        let remaining: Vec<_> = places
+            .fill(counted.into_iter().collect())
+            .iter()
+            .map(|level| level.remaining)
+            .collect();
         assert_eq!(remaining, [1, 5, 2]);
     }
 }

@@ -63,7 +63,9 @@ impl fmt::Display for RedisUrlError {
             Self::Database => "the database after the host is not a number from 0 on",
             Self::Password => "a user without a password; a password alone is :password@host",
             Self::Path => "the path of the socket is missing, as in redis+unix:///run/redis.sock",
-            Self::Parameter => "a parameter that means nothing here (db, user and pass of redis+unix do)",
+            Self::Parameter => {
+                "a parameter that means nothing here (db, user and pass of redis+unix do)"
+            }
             Self::Fragment => "a fragment means nothing here; certificates are always verified",
         })
     }
@@ -75,7 +77,7 @@ impl FromStr for RedisUrl {
     type Err = RedisUrlError;
 
     fn from_str(text: &str) -> Result<Self, RedisUrlError> {
-        let Some(url) = redis::parse_redis_url(text) else {
+        let Some(mut url) = redis::parse_redis_url(text) else {
             // The one thing that can be said about it safely.
             let scheme = text.split_once("://").map(|(scheme, _)| scheme);
             return Err(match scheme {
@@ -108,6 +110,11 @@ impl FromStr for RedisUrl {
             Some(db) => db.parse().map_err(|_| RedisUrlError::Database)?,
             None => 0,
         };
+        let tls = matches!(url.scheme(), "rediss" | "valkeys");
+        if tls {
+            // The client, which is built without TLS, reads the rest of it.
+            url.set_scheme("redis").map_err(|()| RedisUrlError::Scheme)?;
+        }
         let info = url.into_connection_info().map_err(|_| RedisUrlError::Malformed)?;
         let settings = info.redis_settings();
         let login = match (settings.username(), settings.password()) {
@@ -119,9 +126,8 @@ impl FromStr for RedisUrl {
             }),
         };
         let address = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => Address::Tcp { host: host.clone(), port: *port, tls: false },
-            ConnectionAddr::TcpTls { host, port, .. } => {
-                Address::Tcp { host: host.clone(), port: *port, tls: true }
+            ConnectionAddr::Tcp(host, port) => {
+                Address::Tcp { host: host.clone(), port: *port, tls }
             }
             ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
             _ => return Err(RedisUrlError::Scheme),
