@@ -87,7 +87,8 @@ async fn nothing_there_and_nobody_answering() {
     assert_eq!(error, Unavailable::Unreachable(std::io::ErrorKind::ConnectionRefused));
 
     let error = connect("redis://no-such-host.invalid").await;
-    assert_eq!(error, Unavailable::Unresolved);
+    // A resolver may take its time to say so.
+    assert!(matches!(error, Unavailable::Unresolved | Unavailable::Timeout), "{error}");
 
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());

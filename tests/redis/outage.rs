@@ -96,6 +96,26 @@ async fn a_paused_server_costs_one_timeout() {
 }
 
 #[tokio::test]
+async fn one_late_answer_does_not_take_the_others_away() {
+    let server = RedisServer::start(&[]);
+    let timeout = Duration::from_secs(1);
+    let counters = RedisStore::new(config(&server.url()).timeout(timeout)).counters();
+    counters.connect().await.unwrap();
+    server.pause();
+    let mut first = tokio_test::task::spawn(counters.check(demands([demand("a", 5)])));
+    assert!(first.poll().is_pending());
+    tokio::time::sleep(timeout / 2).await;
+    let mut second = tokio_test::task::spawn(counters.check(demands([demand("a", 5)])));
+    assert!(second.poll().is_pending());
+    assert!(first.into_inner().await.is_err());
+    assert!(!counters.is_available());
+    server.resume();
+    // Both were spent, and the one that was waited for long enough is told so.
+    assert_eq!(second.into_inner().await.unwrap()[0].remaining, 3);
+    back(&counters).await;
+}
+
+#[tokio::test]
 async fn no_more_wait_than_may() {
     let server = RedisServer::start(&[]);
     let most = std::num::NonZeroUsize::new(3).unwrap();
