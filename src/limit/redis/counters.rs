@@ -42,10 +42,7 @@ impl RedisCounters {
     }
 
     pub(super) fn ask(&self, demands: Demands) -> Ask {
-        match self.link.enter() {
-            Ok(place) => Ask::Waiting(Box::pin(place.ask(demands))),
-            Err(reason) => Ask::Unasked(Some((demands, reason))),
-        }
+        Ask::Unasked(Some((self.link.clone(), demands)))
     }
 }
 
@@ -68,7 +65,7 @@ impl fmt::Debug for RedisCounters {
 
 /// A question to Redis, which gives its demands back.
 pub(super) enum Ask {
-    Unasked(Option<(Demands, Unavailable)>),
+    Unasked(Option<(Arc<Link>, Demands)>),
     // A round trip through the kernel allocates more than once; while Redis is away there is none.
     Waiting(Pin<Box<dyn Future<Output = (Demands, Result<Levels, Unavailable>)> + Send>>),
 }
@@ -77,13 +74,18 @@ impl Future for Ask {
     type Output = (Demands, Result<Levels, Unavailable>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Unasked(answer) => match answer.take() {
-                Some((demands, reason)) => Poll::Ready((demands, Err(reason))),
-                // Polled after completion.
-                None => Poll::Pending,
-            },
-            Self::Waiting(future) => future.as_mut().poll(cx),
+        loop {
+            match &mut *self {
+                Self::Unasked(question) => {
+                    // Polled after completion: there is nothing to answer any more.
+                    let Some((link, demands)) = question.take() else { return Poll::Pending };
+                    match link.enter() {
+                        Ok(place) => *self = Self::Waiting(Box::pin(place.ask(demands))),
+                        Err(reason) => return Poll::Ready((demands, Err(reason))),
+                    }
+                }
+                Self::Waiting(future) => return future.as_mut().poll(cx),
+            }
         }
     }
 }

@@ -14,9 +14,12 @@ for i, key in ipairs(KEYS) do
   local burst_us, burst_ns = tonumber(ARGV[4 * i]), tonumber(ARGV[4 * i + 1])
   local last_us, last_ns = now + burst_us, burst_ns
 
-  -- What is absent, past, or not a state at all (pcall: of another type) is a whole quota.
+  -- What is absent, past, or not a state at all (of another type, even) is a whole quota.
   local us, ns = now, 0
   local state = redis.pcall('GET', key)
+  if type(state) == 'table' and not string.find(state.err, 'WRONGTYPE', 1, true) then
+    return state
+  end
   if type(state) == 'string' and #state > 3 and #state < 20 and not string.find(state, '%D') then
     local state_us = tonumber(string.sub(state, 1, -4))
     if state_us >= now then

@@ -165,9 +165,7 @@ impl Keeper {
             let (reason, connected) = match attempt.unwrap_or(Err(Unavailable::Timeout)) {
                 Ok((session, driver)) => {
                     let connected = Instant::now();
-                    self.publish(Phase::Ready(session));
-                    self.shared.outage.back(&self.shared.config.url);
-                    match self.hold(driver).await {
+                    match self.hold(session, driver).await {
                         Some(reason) => (reason, Some(connected)),
                         None => return,
                     }
@@ -175,8 +173,7 @@ impl Keeper {
                 Err(reason) => (reason, None),
             };
             let pause = backoff.next(connected);
-            self.publish(Phase::Away(reason.clone()));
-            self.shared.outage.away(&self.shared.config.url, &reason, pause);
+            self.report_away(reason, pause);
             if self.is_abandoned_within(pause).await {
                 return;
             }
@@ -184,16 +181,43 @@ impl Keeper {
     }
 
     /// Why the session ended; nothing if nobody needs it any more.
-    async fn hold(&mut self, driver: Driver) -> Option<Unavailable> {
-        let circuit_opens = self.state.wait_for(|state| matches!(state.phase, Phase::Away(_)));
-        tokio::select! {
-            biased;
-            state = circuit_opens => match &state.ok()?.phase {
-                Phase::Away(reason) => Some(reason.clone()),
-                _ => None,
-            },
-            () = driver => Some(Unavailable::Closed),
+    async fn hold(&mut self, mut session: Session, mut driver: Driver) -> Option<Unavailable> {
+        loop {
+            self.publish(Phase::Ready(session.clone()));
+            self.shared.outage.back(&self.shared.config.url);
+            let reason = tokio::select! {
+                biased;
+                reason = self.circuit_opens() => reason?,
+                () = &mut driver => Unavailable::Closed,
+            };
+            if reason != Unavailable::Timeout {
+                return Some(reason);
+            }
+            // Late is not lost: others may have their answers yet, which a new connection would take from them.
+            self.report_away(reason, Duration::ZERO);
+            let probe = time::timeout(CONNECT, session.probe());
+            let answer = tokio::select! {
+                biased;
+                answer = probe => answer.unwrap_or(Err(Unavailable::Timeout)),
+                () = &mut driver => Err(Unavailable::Closed),
+            };
+            if let Err(reason) = answer {
+                return Some(reason);
+            }
         }
+    }
+
+    async fn circuit_opens(&mut self) -> Option<Unavailable> {
+        let is_open = |state: &State| matches!(state.phase, Phase::Away(_));
+        match &self.state.wait_for(is_open).await.ok()?.phase {
+            Phase::Away(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn report_away(&mut self, reason: Unavailable, retry_in: Duration) {
+        self.shared.outage.away(&self.shared.config.url, &reason, retry_in);
+        self.publish(Phase::Away(reason));
     }
 
     async fn is_abandoned_within(&mut self, pause: Duration) -> bool {

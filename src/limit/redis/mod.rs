@@ -64,8 +64,9 @@
 //!
 //! A check waits for 50 milliseconds ([`RedisConfig::timeout`]). The first one that has no answer, or one that
 //! cannot be used, opens a circuit: those after it end at once, each quota as its [`OnStoreFailure`] says. A task
-//! in the background connects anew, first after some 20 milliseconds and then at growing intervals of up to five
-//! seconds, and tries all that a check needs; once that works, quotas are shared again. A wrong password, a missing
+//! in the background waits two seconds more for a connection that is only late; otherwise it connects anew, first
+//! after some 20 milliseconds and then at growing intervals of up to five seconds, and tries all that a check needs.
+//! Once that works, quotas are shared again. A wrong password, a missing
 //! permission, a replica, a full memory are treated the same, and the log says which it is: one warning when Redis
 //! goes, reminders at growing intervals, one line when it is back. [`RedisStore::is_available`] and
 //! [`RedisStore::outcomes`] tell the same to programs.

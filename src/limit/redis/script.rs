@@ -6,9 +6,10 @@ use std::time::Duration;
 /// What the server runs for each check.
 pub(super) const TEXT: &str = concat!(include_str!("clock.lua"), include_str!("gcra.lua"));
 
-/// The longest time that a burst may take to come back: a hundred years. The script adds two of them to the
-/// time of day, in microseconds, and the sum must stay below 2^53.
-const LONGEST: u128 = 100 * 366 * 24 * 3600 * 1_000_000_000;
+/// The longest time that a burst may take to come back, as for counters in memory: 146 years. In microseconds, and
+/// with the time of day, it is below 2^53 until the year 2109. (Only where a request is refused can a sum be larger,
+/// and inexact; it is compared, and not kept.)
+const LONGEST: u128 = (u64::MAX / 4) as u128;
 
 /// `EVALSHA` for these demands.
 ///

@@ -56,11 +56,19 @@ async fn prepare(
         answer.map_err(|error| Unavailable::of(&error).or(Unavailable::NoDatabase))?;
     }
     let hash = load(&mut connection).await.map_err(|error| Unavailable::of(&error))?;
-    run(&mut connection, &script::probe(&hash)).await.map_err(|error| Unavailable::of(&error))?;
-    Ok(Session { connection, hash: hash.into() })
+    let mut session = Session { connection, hash: hash.into() };
+    session.probe().await?;
+    Ok(session)
 }
 
 impl Session {
+    /// Tries what a check does, without a quota.
+    pub(super) async fn probe(&mut self) -> Result<(), Unavailable> {
+        let answer = run(&mut self.connection, &script::probe(&self.hash)).await;
+        let answer = answer.map_err(|error| Unavailable::of(&error))?;
+        matches!(answer, Value::Array(_)).then_some(()).ok_or(Unavailable::NotRedis)
+    }
+
     /// Asks, in one round trip.
     ///
     /// A server that has forgotten the script is told it again (after `SCRIPT FLUSH`, or a failover).

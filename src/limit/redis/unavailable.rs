@@ -40,7 +40,7 @@ pub enum Unavailable {
     Refused(&'static str),
     /// As many checks as allowed wait already.
     Crowded,
-    /// A quota's burst takes more than a hundred years to come back, which its clock cannot hold.
+    /// A quota's burst takes more than 146 years to come back, which its clock cannot hold.
     Uncountable,
     /// There is no tokio runtime to connect on.
     NoRuntime,
@@ -64,7 +64,11 @@ impl Unavailable {
             Some("READONLY") => Self::ReadOnly,
             Some("OOM") => Self::OutOfMemory,
             Some("MOVED" | "ASK") => Self::OtherNode,
-            code => Self::Refused(known_code(code)),
+            code => {
+                let detail = error.detail().unwrap_or_default();
+                let inside = INSIDE_A_SCRIPT.iter().find(|(sign, _)| detail.contains(sign));
+                inside.map_or_else(|| Self::Refused(known_code(code)), |(_, it)| it.clone())
+            }
         }
     }
 
@@ -81,6 +85,14 @@ impl Unavailable {
         !matches!(self, Self::Crowded | Self::Uncountable | Self::NoRuntime)
     }
 }
+
+/// What a command inside the script failed with, which some versions report as `ERR` with a text.
+const INSIDE_A_SCRIPT: [(&str, Unavailable); 4] = [
+    ("The user executing the script can't", Unavailable::NotPermitted),
+    (" -OOM ", Unavailable::OutOfMemory),
+    (" -READONLY ", Unavailable::ReadOnly),
+    (" -MISCONF ", Unavailable::Refused("MISCONF")),
+];
 
 /// Codes in our own words: a server's word may be anything.
 fn known_code(code: Option<&str>) -> &'static str {
@@ -119,7 +131,7 @@ impl fmt::Display for Unavailable {
             Self::OtherNode => "it is a cluster's node that does not own the slot of {limits}",
             Self::Refused(code) => return write!(f, "it refuses with {code}"),
             Self::Crowded => "too many checks wait for it",
-            Self::Uncountable => "a quota takes more than a hundred years to come back",
+            Self::Uncountable => "a quota takes more than 146 years to come back",
             Self::NoRuntime => "there is no tokio runtime to connect on",
         })
     }

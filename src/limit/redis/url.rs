@@ -77,7 +77,7 @@ impl FromStr for RedisUrl {
     type Err = RedisUrlError;
 
     fn from_str(text: &str) -> Result<Self, RedisUrlError> {
-        let Some(url) = redis::parse_redis_url(text) else {
+        let Some(mut url) = redis::parse_redis_url(text) else {
             // The one thing that can be said about it safely.
             let scheme = text.split_once("://").map(|(scheme, _)| scheme);
             return Err(match scheme {
@@ -110,6 +110,11 @@ impl FromStr for RedisUrl {
             Some(db) => db.parse().map_err(|_| RedisUrlError::Database)?,
             None => 0,
         };
+        let tls = matches!(url.scheme(), "rediss" | "valkeys");
+        if tls {
+            // The client, which is built without TLS, reads the rest of it.
+            url.set_scheme("redis").map_err(|()| RedisUrlError::Scheme)?;
+        }
         let info = url.into_connection_info().map_err(|_| RedisUrlError::Malformed)?;
         let settings = info.redis_settings();
         let login = match (settings.username(), settings.password()) {
@@ -122,10 +127,7 @@ impl FromStr for RedisUrl {
         };
         let address = match info.addr() {
             ConnectionAddr::Tcp(host, port) => {
-                Address::Tcp { host: host.clone(), port: *port, tls: false }
-            }
-            ConnectionAddr::TcpTls { host, port, .. } => {
-                Address::Tcp { host: host.clone(), port: *port, tls: true }
+                Address::Tcp { host: host.clone(), port: *port, tls }
             }
             ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
             _ => return Err(RedisUrlError::Scheme),
