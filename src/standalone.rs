@@ -5,7 +5,7 @@ use crate::{
     config::{self, Config},
     gateway::{InvalidPlan, Plan},
     server::{Drain, Listeners, Options, admin, run_worker},
-    store::{KeyWatch, StoreError, StoreUrl},
+    store::{KeyWatch, Store, StoreError, StoreUrl},
 };
 use std::{
     fmt, io,
@@ -145,6 +145,14 @@ fn watch_keys(config: &Config, plan: &Plan) -> Result<Option<KeyWatch>, Failure>
     let url = store.get();
     let watch = KeyWatch::start(url, plan.keys.stored.clone())
         .map_err(|error| Failure::Store { url: url.clone(), error })?;
+    if let Ok(plans) = Store::plans(url) {
+        for plan in config.unknown_plans(&plans) {
+            tracing::warn!(
+                plan,
+                "keys are on a plan that no limit knows: they have the limits of no plan"
+            );
+        }
+    }
     tracing::info!(store = %url, keys = plan.keys.stored.len(), "keys are loaded");
     Ok(Some(watch))
 }

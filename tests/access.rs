@@ -10,7 +10,7 @@ use support::{
     Act, Answer, CREDENTIAL, Gateway, Origin, Version, assert_envelope, assert_fault,
     client::Ask,
     gateway::{Directory, run},
-    origin::{answer, ok},
+    origin::answer,
     soon,
 };
 use tollgate::Kind;
@@ -517,7 +517,7 @@ fn what_cannot_be_served_is_said_at_the_start() {
         (format!("store = \"{missing}\""), auth, "nowhere"),
         (format!("store = \"{corrupt}\""), auth, "corrupt.db"),
         ("store = \"mysql://x\"".to_owned(), auth, "server.store"),
-        ("store = \"postgres://u:s3cret@h/d\"".to_owned(), auth, "postgres"),
+        ("store = \"postgres://u:s3cret@h/d\"".to_owned(), auth, "PostgreSQL"),
         ("limits = \"http://h\"".to_owned(), "", "server.limits"),
         ("limits = \"redis://:s3cret@h:99999\"".to_owned(), "", "server.limits"),
         (

@@ -1,6 +1,10 @@
 use super::{EX_CONFIG, complain, env, print};
-use crate::{config, gateway::Plan};
-use std::path::PathBuf;
+use crate::{
+    config::{self, Config},
+    gateway::Plan,
+    store::Store,
+};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,6 +28,28 @@ pub(super) fn run(args: &Args) -> u8 {
         complain(&format!("error: {}: {error}", args.file.display()));
         return EX_CONFIG;
     }
+    if let Err(code) = check_store(&loaded.config, &args.file) {
+        return code;
+    }
     let (routes, upstreams) = (loaded.config.route.len(), loaded.config.upstream.len());
     print(&format!("{}: ok ({routes} routes, {upstreams} upstreams)", args.file.display()))
+}
+
+/// Looks at the store, without making one.
+fn check_store(config: &Config, file: &Path) -> Result<(), u8> {
+    let (Some(store), Some(_)) = (&config.server.store, config.auth_settings()) else {
+        return Ok(());
+    };
+    let plans = Store::plans(store.get()).map_err(|error| {
+        let url = store.get();
+        complain(&format!("error: {}: server.store: {url}: {error}", file.display()));
+        EX_CONFIG
+    })?;
+    for plan in config.unknown_plans(&plans) {
+        complain(&format!(
+            "warning: {}: keys in the store are on plan {plan}, which no limit knows: they have the limits of no plan",
+            file.display()
+        ));
+    }
+    Ok(())
 }

@@ -192,12 +192,18 @@ async fn what_a_provider_says_of_its_own_limits_stays_here() {
         ("x-rate-limit-limit", "1"),
         ("etag", "\"x\""),
     ];
-    for headers in [Headers::None, Headers::Both] {
-        let (layer, _) = layer([]);
-        let answer = layer.headers(headers).layer(inner(theirs)).oneshot(request()).await.unwrap();
-        let names: Vec<_> = answer.headers().keys().map(http::HeaderName::as_str).collect();
-        assert_eq!(names, ["etag"]);
-    }
+    let names = async |layer: RateLimitLayer<_>| -> Vec<String> {
+        let answer = layer.layer(inner(theirs)).oneshot(request()).await.unwrap();
+        answer.headers().keys().map(ToString::to_string).collect()
+    };
+    let (limited, _) = layer([Quota::new("q", per_second(9))]);
+    assert_eq!(names(limited.clone().headers(Headers::None)).await, ["etag"]);
+    let ours = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    let both = names(limited.headers(Headers::Both)).await;
+    let left = both.iter().filter(|name| !ours.contains(&name.as_str()));
+    assert_eq!(left.collect::<Vec<_>>(), ["etag", "ratelimit-policy", "ratelimit"]);
+    // Without a quota there is nothing to be taken for theirs.
+    assert_eq!(names(layer([]).0).await.len(), 8);
 }
 
 /// A failure that is put into other words further out says how the quotas stand, as a success does.
@@ -287,7 +293,7 @@ fn readiness_is_the_inner_services() {
 
 #[test]
 fn nobody_is_asked_before_the_counters_have_answered() {
-    let layer = RateLimitLayer::new(Silent);
+    let layer = RateLimitLayer::new(Silent).quota(Quota::new("q", per_second(1))).unwrap();
     let (mut service, mut handle) = mock::spawn_layer::<Request<()>, Answer, _>(layer);
     assert!(service.poll_ready().is_ready());
     let mut waiting = tokio_test::task::spawn(service.call(request()));

@@ -36,7 +36,12 @@ impl Checker<'_, '_> {
         }
         self.static_keys(auth, &path.key("key"), plans.as_ref());
         self.forwarded(auth, &path.key("forward"));
-        let written = auth.keys_file.is_some() || self.root.at(&path.key("key")).is_some();
+        // Written, be it wrongly: that is reported already.
+        let store = KeyPath::default().key("server").key("store");
+        let written = auth.keys_file.is_some()
+            || [store, path.key("key"), path.key("keys_file")]
+                .iter()
+                .any(|p| self.root.at(p).is_some());
         if !has_store && !written && !self.damaged && self.is_readable(&path) {
             let help = "name a store in `server.store`, digests in [[auth.key]] or a `keys_file`";
             self.error(&path, "there are no keys: nobody could call", Some(help.to_owned()));

@@ -98,7 +98,9 @@ impl Checker<'_, '_> {
         let auth = KeyPath::default().key("auth");
         let mode = config.auth_of(route);
         let has_keys = config.auth.is_some() || config.server.store.is_some();
-        if mode != AuthMode::None && !has_keys && !self.damaged && self.is_readable(&auth) {
+        let readable =
+            self.is_readable(&auth) && self.is_readable(&KeyPath::default().key("server"));
+        if mode != AuthMode::None && !has_keys && !self.damaged && readable {
             let help = "write a table [auth], or name a store in `server.store`".to_owned();
             self.error(&place.key("auth"), "there are no keys to be asked for", Some(help));
         }

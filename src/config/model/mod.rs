@@ -18,7 +18,10 @@ use super::values::{Invalid, Name, Setting};
 use crate::catalog;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// The configuration of the standalone proxy.
 ///
@@ -54,6 +57,14 @@ impl Config {
     pub fn auth_of(&self, route: &Route) -> AuthMode {
         let default = if self.auth.is_some() { AuthMode::Required } else { AuthMode::None };
         route.auth.unwrap_or(default)
+    }
+
+    /// Which of these plans no limit knows; none if limits do not tell plans apart.
+    pub(crate) fn unknown_plans<'p>(&self, plans: &'p [String]) -> Vec<&'p str> {
+        let known: BTreeSet<&str> =
+            self.limit.iter().flat_map(|limit| limit.plans.keys().map(String::as_str)).collect();
+        let plans = plans.iter().map(String::as_str);
+        plans.filter(|plan| !known.is_empty() && !known.contains(plan)).collect()
     }
 
     /// How callers say who they are; `None` where no route asks, and nothing is taken out of requests.

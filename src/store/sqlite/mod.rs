@@ -2,6 +2,7 @@
 
 mod accounts;
 mod changes;
+mod examine;
 mod import;
 mod keys;
 mod migrate;

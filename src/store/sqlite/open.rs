@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How long another process may keep the file locked.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What to do if there is no file, or an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
