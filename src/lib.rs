@@ -10,6 +10,7 @@
 //! | [`Catalog`] | the public contract: which code, status and message a fault is answered with. Data |
 //! | [`envelope`] | the wire shape of an answer |
 //! | [`NormalizeLayer`] | the outermost layer: errors, panics and failures become envelopes |
+//! | `AuthLayer` | who may call: API keys (feature `auth`) |
 //! | `WrapLayer` | successes become `{"data":…,"error":null}` (feature `wrap`) |
 //! | `Forward` | one call to a provider (features `forward`, `tls`) |
 //!
@@ -20,6 +21,7 @@
 //! | feature | |
 //! |---|---|
 //! | none | faults, catalogs, [`NormalizeLayer`]: no server, TLS or command line |
+//! | `auth` | `AuthLayer`, keys in memory |
 //! | `axum` | [`Fault`] is an `IntoResponse` |
 //! | `wrap` | `WrapLayer` |
 //! | `forward` | `Forward`, over HTTP |
@@ -71,6 +73,8 @@ mod store;
 #[cfg(feature = "wrap")]
 pub mod wrap;
 
+#[cfg(feature = "auth")]
+pub use auth::{Auth, AuthLayer};
 pub use catalog::{Catalog, Entry};
 pub use fault::{Disposition, Fault, Kind};
 #[cfg(feature = "forward")]
