@@ -320,6 +320,7 @@ fn one_of_each_fault() -> Vec<Fault> {
         Fault::LoopDetected,
         Fault::DeadlineExceeded,
         Fault::Overloaded,
+        Fault::StoreUnavailable,
         Fault::ShuttingDown,
         Fault::Internal,
     ];
