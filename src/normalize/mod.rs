@@ -125,7 +125,11 @@ impl Shared {
             }
             None => (self.classify_own)(&parts),
         };
-        self.refuse(&fault, context)
+        let answer = self.refuse(&fault, context);
+        // How the caller's quotas stand is true of the failure too.
+        #[cfg(feature = "limit")]
+        let answer = crate::limit::carry_over(&parts, answer);
+        answer
     }
 
     fn refuse<B>(&self, fault: &Fault, context: Context<'_>) -> Response<ResponseBody<B>> {

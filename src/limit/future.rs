@@ -1,0 +1,103 @@
+use super::{Counters, CountersError, Levels, service::Shared, tariff::Tariff};
+use crate::{
+    Fault,
+    envelope::{Context as EnvelopeContext, ResponseBody},
+};
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tower_service::Service;
+
+pin_project! {
+    /// Future of [`RateLimit`](super::RateLimit).
+    pub struct ResponseFuture<S, R, C>
+    where
+        S: Service<Request<R>>,
+        C: Counters,
+    {
+        #[pin]
+        state: State<S, S::Future, R, C::Check>,
+        tariff: Arc<Tariff>,
+        shared: Arc<Shared<C>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjected]
+    enum State<S, F, R, K> {
+        // The counters are asked.
+        Checking { #[pin] check: K, held: Option<(S, Request<R>)> },
+        // The inner service works.
+        Running { #[pin] future: F, levels: Levels },
+    }
+}
+
+impl<S, R, C> ResponseFuture<S, R, C>
+where
+    S: Service<Request<R>>,
+    C: Counters,
+{
+    pub(super) const fn new(
+        check: C::Check,
+        ready: S,
+        request: Request<R>,
+        tariff: Arc<Tariff>,
+        shared: Arc<Shared<C>>,
+    ) -> Self {
+        Self { state: State::Checking { check, held: Some((ready, request)) }, tariff, shared }
+    }
+}
+
+impl<S, R, C, B> Future for ResponseFuture<S, R, C>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    C: Counters,
+{
+    type Output = Result<Response<ResponseBody<B>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProjected::Checking { check, held } => {
+                    let (levels, verdict) = judge(this.tariff, ready!(check.poll(cx)));
+                    // Polled after completion: there is nothing to answer any more.
+                    let Some((mut service, request)) = held.take() else {
+                        return Poll::Pending;
+                    };
+                    if let Err(fault) = verdict {
+                        let context = EnvelopeContext::of(&request);
+                        return Poll::Ready(Ok(this.shared.refuse(
+                            &fault,
+                            context,
+                            this.tariff,
+                            &levels,
+                        )));
+                    }
+                    let future = service.call(request);
+                    this.state.set(State::Running { future, levels });
+                }
+                StateProjected::Running { future, levels } => {
+                    let answer = ready!(future.poll(cx))?;
+                    return Poll::Ready(Ok(this.shared.pass(answer, this.tariff, levels)));
+                }
+            }
+        }
+    }
+}
+
+/// What follows from the counters' answer, or from there being none.
+fn judge(tariff: &Tariff, levels: Result<Levels, CountersError>) -> (Levels, Result<(), Fault>) {
+    match levels {
+        Ok(levels) => {
+            let verdict = tariff.verdict(&levels);
+            (levels, verdict)
+        }
+        Err(_) => (Levels::new(), Err(Fault::StoreUnavailable)),
+    }
+}

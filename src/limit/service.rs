@@ -1,0 +1,105 @@
+use super::{
+    Counters, Headers, Level, Local, ResponseFuture, fields,
+    tariff::{Tariff, Tariffs},
+};
+use crate::{
+    Catalog, Fault,
+    envelope::{Context as EnvelopeContext, ResponseBody},
+};
+use http::{Request, Response};
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+/// Refuses requests that are beyond a quota; see the [module](super).
+#[derive(Debug)]
+pub struct RateLimit<S, C = Local> {
+    inner: S,
+    shared: Arc<Shared<C>>,
+}
+
+/// What every request of one layer shares.
+#[derive(Debug)]
+pub(super) struct Shared<C> {
+    pub(super) counters: C,
+    pub(super) tariffs: Tariffs,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) headers: Headers,
+}
+
+impl<S, C> RateLimit<S, C> {
+    pub(super) const fn new(inner: S, shared: Arc<Shared<C>>) -> Self {
+        Self { inner, shared }
+    }
+
+    /// The inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S: Clone, C> Clone for RateLimit<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), shared: self.shared.clone() }
+    }
+}
+
+impl<S, C, R, B> Service<Request<R>> for RateLimit<S, C>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    C: Counters,
+{
+    type Response = Response<ResponseBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, R, C>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let tariff = self.shared.tariffs.of(&parts).clone();
+        let check = self.shared.counters.check(tariff.demands(&parts));
+        // The one that was asked whether it is ready.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        let request = Request::from_parts(parts, body);
+        ResponseFuture::new(check, ready, request, tariff, self.shared.clone())
+    }
+}
+
+impl<C> Shared<C> {
+    /// An answer of the inner service, with our fields.
+    pub(super) fn pass<B>(
+        &self,
+        answer: Response<B>,
+        tariff: &Tariff,
+        levels: &[Level],
+    ) -> Response<ResponseBody<B>> {
+        let (mut parts, body) = answer.into_parts();
+        fields::state(&mut parts, self.headers, tariff, levels);
+        Response::from_parts(parts, ResponseBody::inner(body))
+    }
+
+    /// Our own answer.
+    pub(super) fn refuse<B>(
+        &self,
+        fault: &Fault,
+        context: EnvelopeContext<'_>,
+        tariff: &Tariff,
+        levels: &[Level],
+    ) -> Response<ResponseBody<B>> {
+        let (mut parts, body) = self.catalog.respond(fault, context).into_parts();
+        fields::state(&mut parts, self.headers, tariff, levels);
+        Response::from_parts(parts, ResponseBody::full(body))
+    }
+}
