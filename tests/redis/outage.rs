@@ -1,7 +1,10 @@
 //! Redis is killed, paused and started again, and each quota does what it is told.
 
 use super::*;
-use tollgate::limit::redis::{OnStoreFailure, SharedCounters};
+use tollgate::limit::{
+    Local,
+    redis::{OnStoreFailure, SharedCounters},
+};
 
 fn shared(store: &RedisStore, memory: &Memory) -> SharedCounters<Memory> {
     SharedCounters::new(store.counters(), memory.clone())
@@ -44,6 +47,25 @@ async fn each_quota_does_what_it_is_told_and_hands_back() {
     assert_eq!(check(&["open", "local", "closed"]).await, Ok(vec![4, 4, 4]));
     assert_eq!(memory.asked.lock().unwrap().len(), 1);
     assert!(store.is_available() && counters.redis().is_available());
+}
+
+#[tokio::test]
+async fn what_is_counted_in_memory_is_limited_there() {
+    let mut server = RedisServer::start(&[]);
+    let store = store(&server.url());
+    let counters = SharedCounters::new(store.counters(), Local::default())
+        .on_store_failure("local", OnStoreFailure::Local);
+    let check = || counters.check(demands([demand("local", 2)]));
+    assert_eq!(check().await.unwrap()[0].remaining, 1);
+    server.kill();
+    for remaining in [1, 0] {
+        assert_eq!(check().await.unwrap()[0].remaining, remaining);
+    }
+    assert!(!is_admitted(&check().await.unwrap()));
+    server.restart();
+    back(counters.redis()).await;
+    assert_eq!(check().await.unwrap()[0].remaining, 1);
+    assert_eq!(store.outcomes().local, 3);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@
 //! ```
 //! use std::{num::NonZeroU32, time::Duration};
 //! use tollgate::limit::{
-//!     Counters, Demand, Demands, Rate,
+//!     Counters, Demand, Demands, Local, Rate,
 //!     redis::{OnStoreFailure, RedisConfig, RedisStore, SharedCounters},
 //! };
 //!
@@ -44,8 +44,9 @@
 //! let config = RedisConfig::new("rediss://tollgate:secret@127.0.0.1:1/2".parse()?)
 //!     .timeout(Duration::from_millis(20));
 //! let store = RedisStore::new(config);
-//! # let local = store.counters();
-//! let counters = SharedCounters::new(store.counters(), local)
+//! // One for each runtime of the process; `Local`'s clones count together.
+//! let counters = SharedCounters::new(store.counters(), Local::default())
+//!     .on_store_failure("per-key", OnStoreFailure::Local)
 //!     .on_store_failure("per-address", OnStoreFailure::Open);
 //! let demand = Demand {
 //!     quota: "per-address".into(),
