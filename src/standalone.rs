@@ -105,7 +105,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let (ready, all_ready) = mpsc::channel();
     let mut workers = Vec::with_capacity(count);
     for (number, listener) in listeners.into_iter().enumerate() {
-        let (stack, options, drain) = (plan.stack(), options.clone(), drain.clone());
+        let ((stack, warm_up), options, drain) = (plan.worker(), options.clone(), drain.clone());
         let (ending, ready) = (Ending(ending.clone()), ready.clone());
         let worker = thread::Builder::new()
             .name(format!("worker-{number}"))
@@ -114,7 +114,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
                 let on_ready = move || {
                     let _ = ready.send(());
                 };
-                run_worker(listener, stack, options, drain, drain_timeout, on_ready)
+                run_worker(listener, stack, warm_up, options, drain, drain_timeout, on_ready)
             })
             .map_err(Failure::Worker)?;
         workers.push(worker);

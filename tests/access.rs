@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[cfg(feature = "redis")]
+#[path = "support/redis_server.rs"]
+mod redis_server;
 mod support;
 
 use serde_json::Value;
@@ -534,5 +537,85 @@ fn what_cannot_be_served_is_said_at_the_start() {
             assert_eq!(code, 78, "{arguments:?} {server}: {err}");
             assert!(err.contains(wanted) && !err.contains("s3cret"), "{err}");
         }
+    }
+}
+
+#[cfg(feature = "redis")]
+mod shared {
+    use super::*;
+    use crate::redis_server::RedisServer;
+
+    /// A gateway that counts in this Redis: a quota of 50 an hour for each policy, and a path of that name.
+    async fn gateway(redis: &str, origin: &Origin) -> Gateway {
+        let mut setup = Gateway::setup()
+            .server(&format!("limits = \"{redis}\"\nlimits_timeout = \"2s\""))
+            .upstream("provider", &origin.url(), "");
+        for policy in ["closed", "open", "local"] {
+            setup = setup
+                .tables(&format!(
+                    "[[limit]]\nname = \"{policy}\"\nkey = \"route\"\nrate = \"50/h\"\non_store_failure = \"{policy}\""
+                ))
+                .route(&format!("/{policy}"), "provider", &format!("limits = [\"{policy}\"]"));
+        }
+        setup.start().await
+    }
+
+    fn admitted(answers: &[Answer]) -> usize {
+        answers.iter().filter(|answer| answer.status == 200).count()
+    }
+
+    #[tokio::test]
+    async fn two_gateways_admit_one_quota() {
+        let redis = RedisServer::start(&[]);
+        let origin = Origin::ok("ok").await;
+        let (a, b) = (gateway(&redis.url(), &origin).await, gateway(&redis.url(), &origin).await);
+        let (of_a, of_b) = tokio::join!(burst(&a, "/closed", "", 40), burst(&b, "/closed", "", 40));
+        // One more comes back in 72 s.
+        let count = admitted(&of_a) + admitted(&of_b);
+        assert!((50..=51).contains(&count), "{count}");
+        assert!(of_a.iter().chain(&of_b).all(|answer| [200, 429].contains(&answer.status)));
+        assert_eq!(origin.requests().len(), count);
+    }
+
+    #[tokio::test]
+    async fn without_redis_each_quota_does_as_it_is_told() {
+        let mut redis = RedisServer::start(&[]);
+        let origin = Origin::ok("ok").await;
+        let gateway = gateway(&redis.url(), &origin).await;
+        for path in ["/closed", "/open", "/local"] {
+            assert_eq!(admitted(&burst(&gateway, path, "", 10).await), 10, "{path}");
+        }
+        redis.kill();
+        let refused = burst(&gateway, "/closed", "", 20).await;
+        for answer in &refused {
+            assert_fault(answer, &gateway.catalog, Kind::StoreUnavailable);
+        }
+        assert_eq!(admitted(&burst(&gateway, "/open", "", 80).await), 80);
+        assert_eq!(admitted(&burst(&gateway, "/local", "", 80).await), 50);
+        let said =
+            gateway.logged(|line| line["level"] == "WARN" && line["store"].is_string()).await;
+        assert!(said["message"].as_str().unwrap().contains("Redis"), "{said}");
+        redis.restart();
+        soon("Redis to be asked again", async {
+            while burst(&gateway, "/closed", "", 1).await[0].status == 503 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        // It has lost what it knew.
+        assert_eq!(admitted(&burst(&gateway, "/local", "", 80).await), 50);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_said_at_the_start_and_never_shown() {
+        let redis = RedisServer::start(&["--requirepass", "right"]);
+        let origin = Origin::ok("ok").await;
+        let url = format!("{}?pass=wr0ng-passw0rd", redis.url());
+        let gateway = gateway(&url, &origin).await;
+        let said = gateway.logged(|line| line["level"] == "WARN").await;
+        assert!(said["message"].as_str().unwrap().contains("password"), "{said}");
+        assert!(!gateway.stderr().contains("wr0ng"), "{}", gateway.stderr());
+        assert_eq!(burst(&gateway, "/closed", "", 1).await[0].status, 503);
+        assert_eq!(burst(&gateway, "/open", "", 1).await[0].status, 200);
     }
 }

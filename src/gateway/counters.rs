@@ -88,6 +88,17 @@ pub(super) enum WorkerCounters {
     Shared(SharedCounters<Local>),
 }
 
+impl WorkerCounters {
+    /// Connects, where there is something to connect to, so that what is wrong with it is in the log from the start.
+    /// The outcome changes nothing: it is tried again, and meanwhile each quota does as it is told.
+    pub(super) async fn connect(self) {
+        #[cfg(feature = "redis")]
+        if let Self::Shared(counters) = self {
+            let _ = counters.redis().connect().await;
+        }
+    }
+}
+
 impl Counters for WorkerCounters {
     type Check = Check;
 

@@ -1,6 +1,6 @@
 //! From a configuration to what serves it.
 //!
-//! [`Plan`] is what all workers share and is built once; [`Plan::stack`] makes one worker's services, whose
+//! [`Plan`] is what all workers share and is built once; [`Plan::worker`] makes one worker's services, whose
 //! connections to providers are its own.
 
 mod auth;

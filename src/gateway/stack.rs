@@ -31,19 +31,18 @@ pub(crate) type RouteBody =
 type Refusable<B> = ResponseBody<B>;
 
 impl Plan {
-    /// One worker's services: every route's stack behind the router. Connections to providers are made by, and
-    /// kept for, the clones of this one.
-    pub(crate) fn stack(
+    /// One worker's services, every route's stack behind the router, and what they want done on the worker before the
+    /// first request. Connections to providers are made by, and kept for, the clones of this one.
+    pub(crate) fn worker(
         &self,
-    ) -> impl Service<
-        Request<ClientBody>,
-        Response = Response<RouteBody>,
-        Error = Fault,
-        Future: Send,
-    > + Clone
-    + Send
-    + Sync
-    + use<> {
+    ) -> (
+        impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + use<>,
+        impl Future<Output = ()> + Send + use<>,
+    ) {
         let targets: BTreeMap<&str, Target> =
             self.upstreams.iter().map(|(name, planned)| (&**name, Target::new(planned))).collect();
         let worker = Worker {
@@ -56,7 +55,8 @@ impl Plan {
             let target = targets.get(&*route.upstream).cloned();
             route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)), &worker)
         });
-        Router::new(Arc::new((*self.table).clone()), stacks.collect())
+        let router = Router::new(Arc::new((*self.table).clone()), stacks.collect());
+        (router, worker.counters.connect())
     }
 }
 

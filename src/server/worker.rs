@@ -14,7 +14,7 @@ const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
 /// How often that is worth a line in the log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Serves one listener on this thread, after `on_ready`, until the drain has begun and everything has ended, or its time is over.
+/// Serves one listener on this thread, after `warm_up` and `on_ready`, until the drain has begun and everything has ended, or its time is over.
 ///
 /// # Errors
 ///
@@ -22,6 +22,7 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
 pub(crate) fn run_worker<S: Stack>(
     listener: StdListener,
     stack: S,
+    warm_up: impl Future<Output = ()>,
     options: Arc<Options>,
     drain: Drain,
     drain_timeout: Duration,
@@ -30,6 +31,7 @@ pub(crate) fn run_worker<S: Stack>(
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
+        warm_up.await;
         on_ready();
         let tasks = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(options.max_connections));
