@@ -11,6 +11,7 @@
 //! | [`envelope`] | the wire shape of an answer |
 //! | [`NormalizeLayer`] | the outermost layer: errors, panics and failures become envelopes |
 //! | `AuthLayer` | who may call: API keys (feature `auth`) |
+//! | `RateLimitLayer` | how often, and how many at once: quotas by address, key, account, route or header (feature `limit`) |
 //! | `WrapLayer` | successes become `{"data":…,"error":null}` (feature `wrap`) |
 //! | `Forward` | one call to a provider (features `forward`, `tls`) |
 //!
@@ -22,11 +23,15 @@
 //! |---|---|
 //! | none | faults, catalogs, [`NormalizeLayer`]: no server, TLS or command line |
 //! | `auth` | `AuthLayer`, keys in memory |
+//! | `limit` | `RateLimitLayer` and `InFlightLimitLayer`, counted in memory |
+//! | `redis` | quotas that several processes share, in Redis or Valkey |
 //! | `axum` | [`Fault`] is an `IntoResponse` |
 //! | `wrap` | `WrapLayer` |
 //! | `forward` | `Forward`, over HTTP |
 //! | `tls` | `Forward`, over HTTPS too |
-//! | `standalone` (default) | the binary: listener, routes, configuration, command line |
+//! | `standalone` (default) | the binary: listener, routes, key store, configuration, command line |
+//!
+//! `redis` is on by default too.
 //!
 //! # Trust
 //!
@@ -79,6 +84,8 @@ pub use catalog::{Catalog, Entry};
 pub use fault::{Disposition, Fault, Kind};
 #[cfg(feature = "forward")]
 pub use forward::Forward;
+#[cfg(feature = "limit")]
+pub use limit::{RateLimit, RateLimitLayer};
 pub use normalize::{Normalize, NormalizeLayer};
 #[cfg(feature = "wrap")]
 pub use wrap::{Wrap, WrapLayer};
