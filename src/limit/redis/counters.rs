@@ -64,6 +64,10 @@ impl fmt::Debug for RedisCounters {
 }
 
 /// A question to Redis, which gives its demands back.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for what is moved once would cost more than it saves"
+)]
 pub(super) enum Ask {
     Unasked(Option<(Arc<Link>, Demands)>),
     // A round trip through the kernel allocates more than once; while Redis is away there is none.

@@ -22,6 +22,7 @@ pub(super) type Policies = HashMap<Arc<str>, OnStoreFailure>;
 
 /// What to answer instead of the store.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(super) enum Fallback {
     /// That there is no answer.
     Refuse,

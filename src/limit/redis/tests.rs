@@ -5,7 +5,8 @@ mod redis_server;
 
 use self::redis_server::RedisServer;
 use super::{Unavailable, script};
-use crate::limit::{Demand, Demands, Level, Levels, Rate};
+use crate::limit::{Counters, Demand, Demands, Level, Levels, Local, Rate};
+use governor::clock::FakeRelativeClock;
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -156,6 +157,8 @@ fn the_script_is_the_algorithm() {
         let mut server = server.borrow_mut();
         server.run(&["FLUSHALL"]);
         let (mut model, mut now) = (Model::default(), START);
+        let (clock, mut elapsed) = (FakeRelativeClock::default(), Duration::ZERO);
+        let local = Local::with_clock(100, clock.clone());
         for (pause, costs) in steps {
             let whole = u128::from(quotas[0].0.get()) * u128::from(quotas[0].1) / 1000;
             now += u64::try_from(whole * u128::from(pause) / 1000).unwrap().min(1 << 50);
@@ -171,6 +174,13 @@ fn the_script_is_the_algorithm() {
                 .collect();
             let levels = server.check(&demands, now);
             prop_assert_eq!(&levels, &model.check(&demands, now), "{:?} at {}", demands, now);
+            clock.advance(Duration::from_micros(now - START) - elapsed);
+            elapsed = Duration::from_micros(now - START);
+            let in_memory = local.check(demands.clone()).into_inner().unwrap();
+            // More than a burst is refused there without a look at what is left.
+            if demands.iter().all(|demand| demand.cost <= demand.rate.burst()) {
+                prop_assert_eq!(&levels, &in_memory, "in memory: {:?} at {}", demands, now);
+            }
             match levels.iter().all(|level| level.wait.is_zero()) {
                 true => admitted.set(admitted.get() + 1),
                 false => refused.set(refused.get() + 1),
