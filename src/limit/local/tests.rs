@@ -86,6 +86,9 @@ fn all_quotas_or_none() {
     clock.advance(Duration::from_millis(1000));
     assert_eq!(figures(&local.admit(&both)), [(3, 0, 250), (0, 0, 1000)]);
     assert!(local.admit(&[]).is_empty());
+    // Not even a trace of the others is left.
+    local.admit(&[demand(3, large, 1), demand(2, small, 1), demand(4, large, 1)]);
+    assert_eq!(local.len(), 2);
 }
 
 /// What another one takes between the check and the count is found when it is counted, and the rest is undone. The same
@@ -214,7 +217,6 @@ fn two_threads() {
 #[test]
 #[ignore = "takes a while, and says something in release only"]
 #[cfg(target_os = "linux")]
-#[expect(clippy::print_stderr, reason = "a measurement")]
 fn ten_million_addresses() {
     const ADDRESSES: u32 = 10_000_000;
     let peak = || {
