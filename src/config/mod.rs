@@ -57,9 +57,8 @@ mod tests;
 pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
     model::{
-        Auth, AuthMode, Config, Credential, Endpoint, Forward, Http2, Limit, LimitUse,
-        OnStoreFailure, PlanLimit, Profile, RateLimitHeaders, Route, Scheme, Server, StaticKey,
-        Success, Upstream,
+        Auth, AuthMode, Config, Credential, Endpoint, Forward, Http2, Limit, LimitUse, PlanLimit,
+        Profile, RateLimitHeaders, Route, Scheme, Server, StaticKey, Success, Upstream,
     },
     schema::json_schema,
     values::{

@@ -12,9 +12,9 @@ use std::{
 };
 
 #[cfg(feature = "redis")]
-use crate::{
-    config::OnStoreFailure,
-    limit::redis::{self, RedisConfig, RedisStore, SharedCheck, SharedCounters},
+use crate::limit::{
+    OnStoreFailure,
+    redis::{InvalidAuthorities, RedisConfig, RedisStore, SharedCheck, SharedCounters},
 };
 
 /// What all workers count in.
@@ -30,7 +30,7 @@ pub(super) struct CounterStore {
 struct Shared {
     store: RedisStore,
     /// What becomes of each quota while the store is away.
-    policies: Vec<(String, redis::OnStoreFailure)>,
+    policies: Vec<(String, OnStoreFailure)>,
 }
 
 impl CounterStore {
@@ -56,7 +56,7 @@ impl CounterStore {
 }
 
 #[cfg(feature = "redis")]
-pub(crate) type InvalidCounters = redis::InvalidAuthorities;
+pub(crate) type InvalidCounters = InvalidAuthorities;
 #[cfg(not(feature = "redis"))]
 pub(crate) type InvalidCounters = std::convert::Infallible;
 
@@ -69,14 +69,8 @@ fn shared(config: &Config) -> Result<Option<Shared>, InvalidCounters> {
     if let Some(file) = &config.server.limits_ca_file {
         redis = redis.authorities(file)?;
     }
-    let policies = config.limit.iter().map(|limit| {
-        let policy = match limit.on_store_failure {
-            OnStoreFailure::Closed => redis::OnStoreFailure::Closed,
-            OnStoreFailure::Open => redis::OnStoreFailure::Open,
-            OnStoreFailure::Local => redis::OnStoreFailure::Local,
-        };
-        (limit.name.as_str().to_owned(), policy)
-    });
+    let policies = config.limit.iter();
+    let policies = policies.map(|limit| (limit.name.as_str().to_owned(), limit.on_store_failure));
     Ok(Some(Shared { store: RedisStore::new(redis), policies: policies.collect() }))
 }
 

@@ -1,4 +1,5 @@
 use arrayvec::ArrayVec;
+use serde::Deserialize;
 use std::{
     error::Error,
     fmt,
@@ -85,6 +86,20 @@ pub trait Counters {
 
     /// Spends the demanded units of all quotas, or of none: a request is admitted if no level has a `wait`.
     fn check(&self, demands: Demands) -> Self::Check;
+}
+
+/// What becomes of the requests that a quota counts while the store that they are counted in is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum OnStoreFailure {
+    /// They are refused, with status 503.
+    #[default]
+    Closed,
+    /// They are not counted.
+    Open,
+    /// They are counted in this process: each replica admits as much as all of them together did.
+    Local,
 }
 
 /// A store of counters that could not answer, for a quota that is not to be waived.

@@ -3,7 +3,9 @@ use crate::{
     Fault,
     envelope::{Context as EnvelopeContext, ResponseBody},
 };
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -69,6 +71,7 @@ impl<S, R, C, B> Future for ResponseFuture<S, R, C>
 where
     S: Service<Request<R>, Response = Response<B>>,
     C: Counters,
+    B: Body<Data = Bytes>,
 {
     type Output = Result<Response<ResponseBody<B>>, S::Error>;
 

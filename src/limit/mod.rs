@@ -128,7 +128,9 @@ mod tests;
 
 pub(crate) use self::fields::carry_over;
 pub use self::{
-    counters::{Counters, CountersError, Demand, Demands, Level, Levels, MAX_QUOTAS, Rate},
+    counters::{
+        Counters, CountersError, Demand, Demands, Level, Levels, MAX_QUOTAS, OnStoreFailure, Rate,
+    },
     fields::Headers,
     future::ResponseFuture,
     in_flight::{InFlightLimit, InFlightLimitLayer},

@@ -6,7 +6,9 @@ use crate::{
     Catalog, Fault,
     envelope::{Context as EnvelopeContext, ResponseBody},
 };
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use std::{
     mem,
     sync::Arc,
@@ -56,6 +58,7 @@ impl<S, C, R, B> Service<Request<R>> for RateLimit<S, C>
 where
     S: Service<Request<R>, Response = Response<B>> + Clone,
     C: Counters,
+    B: Body<Data = Bytes>,
 {
     type Response = Response<ResponseBody<B>>;
     type Error = S::Error;

@@ -1,10 +1,7 @@
 //! Redis is killed, paused and started again, and each quota does what it is told.
 
 use super::*;
-use tollgate::limit::{
-    Local,
-    redis::{OnStoreFailure, SharedCounters},
-};
+use tollgate::limit::{Local, OnStoreFailure, redis::SharedCounters};
 
 fn shared(store: &RedisStore, memory: &Memory) -> SharedCounters<Memory> {
     SharedCounters::new(store.counters(), memory.clone())

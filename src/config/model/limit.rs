@@ -1,5 +1,5 @@
 use crate::config::values::{LimitKey, LimitName, Rate};
-use crate::limit;
+use crate::limit::{self, OnStoreFailure};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
@@ -70,19 +70,6 @@ pub struct PlanLimit {
     pub burst: Option<NonZeroU32>,
     /// How many requests may be in work at a time.
     pub in_flight: Option<NonZeroU32>,
-}
-
-/// What becomes of requests while the store of counters does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnStoreFailure {
-    /// They are refused with status 503.
-    #[default]
-    Closed,
-    /// They are not counted.
-    Open,
-    /// They are counted in this process alone.
-    Local,
 }
 
 /// A limit as a route names it: `"per-key"`, or `{ name = "per-key", cost = 5 }`.

@@ -8,7 +8,7 @@ mod upstream;
 
 pub use self::{
     auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
-    limit::{Limit, LimitUse, OnStoreFailure, PlanLimit},
+    limit::{Limit, LimitUse, PlanLimit},
     route::{Route, Success},
     server::{RateLimitHeaders, Server},
     upstream::{Credential, Endpoint, Http2, Profile, Upstream},

@@ -1,6 +1,9 @@
 //! Who may call, and how often.
 use super::*;
-use crate::config::{AuthMode, LimitKey, OnStoreFailure, Scheme};
+use crate::{
+    config::{AuthMode, LimitKey, Scheme},
+    limit::OnStoreFailure,
+};
 
 /// A digest, `d` times 64.
 fn digest(d: &str) -> String {

@@ -150,19 +150,13 @@ impl FromStr for ScopeTemplate {
 text_value!(ScopeTemplate, "ScopeTemplate", SCOPE, { "type": "string", "pattern": "^[!#-+.-\\[\\]-~-]{1,128}$", "examples": ["images:write", "model:{model}"] });
 
 /// The beginning of generated keys: 1 to 16 small letters and digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyPrefix(auth::KeyPrefix);
 
 impl KeyPrefix {
     /// The prefix, without the `_` behind it.
     pub const fn get(&self) -> &auth::KeyPrefix {
         &self.0
-    }
-}
-
-impl Default for KeyPrefix {
-    fn default() -> Self {
-        Self(auth::KeyPrefix::default())
     }
 }
 

@@ -4,8 +4,7 @@ mod table;
 mod tests;
 
 use self::{decide::decide, table::Table};
-use super::{Counters, CountersError, Demand, Demands, Level, Levels, MAX_QUOTAS};
-use arrayvec::ArrayVec;
+use super::{Counters, CountersError, Demand, Demands, Level, Levels};
 use governor::clock::{Clock, DefaultClock, Reference};
 use std::{
     fmt,
@@ -24,7 +23,6 @@ use std::{
 /// A request that is counted by several quotas is checked against all of them before it is counted by any. Where
 /// another one takes the last unit in between, what was counted already is given back: less the nanoseconds since,
 /// so that a quota is never exceeded. For that moment others may be refused for units that were not used.
-#[derive(Clone)]
 pub struct Local<C: Clock = DefaultClock> {
     inner: Arc<Inner<C>>,
 }
@@ -36,7 +34,7 @@ struct Inner<C: Clock> {
 }
 
 impl Local {
-    /// How many keys are remembered unless somebody says otherwise: at most about 90 MB.
+    /// How many keys are remembered unless somebody says otherwise: at most about 60 MB.
     pub const DEFAULT_MAX_KEYS: usize = 1_000_000;
 
     /// Remembers at most so many keys.
@@ -48,6 +46,12 @@ impl Local {
 impl Default for Local {
     fn default() -> Self {
         Self::new(Self::DEFAULT_MAX_KEYS)
+    }
+}
+
+impl<C: Clock> Clone for Local<C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
     }
 }
 
@@ -79,7 +83,7 @@ impl<C: Clock> Local<C> {
         if levels.iter().any(|level| !level.wait.is_zero()) {
             return levels;
         }
-        let mut spent: ArrayVec<Level, MAX_QUOTAS> = ArrayVec::new();
+        let mut spent = Levels::new();
         for (demand, level) in demands.iter().zip(&mut levels) {
             match self.spend(demand, now) {
                 Ok(after) => spent.push(after),

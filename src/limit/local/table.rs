@@ -104,7 +104,7 @@ impl Table {
     fn make_room(&self, segment: &DashMap<u128, Entry>, now: u64) {
         segment.retain(|_, entry| entry.debt(now) > 0);
         let target = self.keys_a_segment - self.keys_a_segment.div_ceil(EVICTED_SHARE);
-        let mut used: Vec<u32> = segment.iter().map(|entry| entry.used(now)).collect();
+        let mut used: Vec<u64> = segment.iter().map(|entry| entry.used(now)).collect();
         let excess = used.len().saturating_sub(target);
         if excess > 0 {
             let (below, limit, _) = used.select_nth_unstable(excess - 1);
@@ -135,10 +135,9 @@ impl Entry {
         self.restored_at.load(Ordering::Relaxed).saturating_sub(now)
     }
 
-    /// How much of the burst is used up, in 1/65,536.
-    fn used(&self, now: u64) -> u32 {
-        let used = (u128::from(self.debt(now)) << 16) / u128::from(self.capacity.max(1));
-        u32::try_from(used).unwrap_or(u32::MAX)
+    /// How much of the burst is used up, in about 1/65,536.
+    fn used(&self, now: u64) -> u64 {
+        self.debt(now) / (self.capacity >> 16).max(1)
     }
 }
 

@@ -1,21 +1,6 @@
-use crate::limit::{Demand, Demands, Level, Levels, MAX_QUOTAS};
+use crate::limit::{Demand, Demands, Level, Levels, MAX_QUOTAS, OnStoreFailure};
 use arrayvec::ArrayVec;
-use serde::Deserialize;
 use std::{collections::HashMap, sync::Arc};
-
-/// What becomes of a quota while the store of counters is away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum OnStoreFailure {
-    /// Requests that it counts are refused.
-    #[default]
-    Closed,
-    /// It is not counted, and stands as if nothing had been spent.
-    Open,
-    /// It is counted in this process: each replica admits as much as all of them together did.
-    Local,
-}
 
 /// Each quota's policy. What is not named is [`OnStoreFailure::Closed`].
 pub(super) type Policies = HashMap<Arc<str>, OnStoreFailure>;

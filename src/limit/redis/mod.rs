@@ -35,8 +35,8 @@
 //! ```
 //! use std::{num::NonZeroU32, time::Duration};
 //! use tollgate::limit::{
-//!     Counters, Demand, Demands, Local, Rate,
-//!     redis::{OnStoreFailure, RedisConfig, RedisStore, SharedCounters},
+//!     Counters, Demand, Demands, Local, OnStoreFailure, Rate,
+//!     redis::{RedisConfig, RedisStore, SharedCounters},
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -64,7 +64,7 @@
 //! # When Redis is away
 //!
 //! A check waits for 50 milliseconds ([`RedisConfig::timeout`]). The first one that has no answer, or one that
-//! cannot be used, opens a circuit: those after it end at once, each quota as its [`OnStoreFailure`] says. A task
+//! cannot be used, opens a circuit: those after it end at once, each quota as its [`OnStoreFailure`](super::OnStoreFailure) says. A task
 //! in the background waits two seconds more for a connection that is only late; otherwise it connects anew, first
 //! after some 20 milliseconds and then at growing intervals of up to five seconds, and tries all that a check needs.
 //! Once that works, quotas are shared again. A wrong password, a missing
@@ -121,7 +121,6 @@ mod url;
 pub use self::{
     config::{InvalidAuthorities, RedisConfig},
     counters::{RedisCheck, RedisCounters},
-    fallback::OnStoreFailure,
     outcomes::Outcomes,
     shared::{SharedCheck, SharedCounters},
     store::RedisStore,

@@ -1,10 +1,10 @@
 use super::{
-    OnStoreFailure, RedisCounters,
+    RedisCounters,
     counters::Ask,
     fallback::{Fallback, Places, Policies, fallback},
     outcomes::Outcome,
 };
-use crate::limit::{Counters, CountersError, Demands, Levels};
+use crate::limit::{Counters, CountersError, Demands, Levels, OnStoreFailure};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
