@@ -7,7 +7,7 @@
 //! # What the algorithm promises
 //!
 //! A [`Rate`] has a burst, and an interval in which one unit of it comes back (the generic cell rate algorithm, by
-//! [governor](::governor)). A caller who has paused long enough can spend the burst at once, and then one unit an
+//! [governor]). A caller who has paused long enough can spend the burst at once, and then one unit an
 //! interval:
 //!
 //! - in any stretch of time, however it is chosen, no more than the burst and one unit for each interval in it;

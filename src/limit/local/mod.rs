@@ -14,7 +14,7 @@ use std::{
 
 /// Counters in this process's memory. Clones count together.
 ///
-/// The decision is [governor](::governor)'s (GCRA); one number a key is kept. Memory is bounded: a key that is as
+/// The decision is [governor]'s (GCRA); one number a key is kept. Memory is bounded: a key that is as
 /// good as new is forgotten when room is needed, and if there is none, so are those nearest to it. Nobody is refused
 /// because the table is full.
 ///
