@@ -406,7 +406,7 @@ async fn a_slot_is_held_until_the_last_byte() {
         .route("/{*path}", "provider", "limits = [\"at-once\"]")
         .start()
         .await;
-    let request = format!("GET /x HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\r\n", STATIC);
+    let request = format!("GET /x HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {STATIC}\r\n\r\n");
     let (mut first, mut second) = (gateway.client().await, gateway.client().await);
     first.send(&request).await;
     second.send(&request).await;

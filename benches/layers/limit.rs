@@ -2,7 +2,7 @@
 
 use super::{inner, now, request, success};
 use bytes::Bytes;
-use criterion::{BatchSize, Criterion};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 use http::Request;
 use http_body_util::Empty;
 use std::{
@@ -14,7 +14,9 @@ use std::{
 };
 use tollgate::{
     client_address::ClientAddress,
-    limit::{InFlightLimitLayer, Key, Local, Quota, Rate, RateLimitLayer},
+    limit::{
+        Counters, Demand, Demands, InFlightLimitLayer, Key, Local, Quota, Rate, RateLimitLayer,
+    },
 };
 use tower::{Layer, Service};
 
@@ -88,6 +90,42 @@ pub(super) fn limit(criterion: &mut Criterion) {
             bencher.iter_custom(|turns| contend(limited, keys, threads, turns));
         });
     }
+    flood(&mut group);
+}
+
+/// What a new address costs when ten million others have filled the table, and what all of them have cost: a caller who
+/// was limited before them still is, and memory is bounded.
+fn flood(group: &mut BenchmarkGroup<'_, WallTime>) {
+    const ADDRESSES: u32 = 10_000_000;
+    group.bench_function("a new address, after ten million", |bencher| {
+        let local = Local::default();
+        let demand = |bucket: u128, units: u32, period| {
+            let rate = Rate::per(NonZeroU32::new(units).unwrap(), period).unwrap();
+            let demand = Demand { quota: "q".into(), rate, bucket, cost: NonZeroU32::MIN };
+            Demands::from_iter([demand])
+        };
+        let admit = |demands: Demands| now(local.check(demands)).unwrap()[0].wait.is_zero();
+        let limited = || demand(u128::MAX, 1, Duration::from_secs(3600));
+        assert!(admit(limited()) && !admit(limited()));
+        let before = peak();
+        let mut address = 0_u32;
+        let mut next = || {
+            address += 1;
+            admit(demand(address.into(), 10, Duration::from_secs(60)))
+        };
+        assert!((0..ADDRESSES).all(|_| next()));
+        bencher.iter(next);
+        assert!(!admit(limited()), "limited all the way through");
+        let kib = peak() - before;
+        eprintln!("{} keys, at most {kib} KiB", local.len());
+    });
+}
+
+/// The most memory that the process has had, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 /// How long the slower thread takes for so many requests, making them included.

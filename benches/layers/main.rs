@@ -3,7 +3,11 @@
 //! Absolute figures depend on the machine; what says something is the difference between a row and the bare one
 //! of its group.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a benchmark may panic, and has something to say"
+)]
 
 mod auth;
 mod limit;

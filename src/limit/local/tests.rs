@@ -213,41 +213,6 @@ fn two_threads() {
     assert_eq!(local.look(&b, 0).remaining, 300);
 }
 
-/// What the default table costs at worst: `cargo test --release --lib ten_million -- --ignored --nocapture`.
-#[test]
-#[ignore = "takes a while, and says something in release only"]
-#[cfg(target_os = "linux")]
-fn ten_million_addresses() {
-    const ADDRESSES: u32 = 10_000_000;
-    let peak = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-    };
-    let limited = demand(u128::MAX, Rate::per(units(2), Duration::from_secs(3600)).unwrap(), 1);
-    let minute = Rate::per(units(10), Duration::from_secs(60)).unwrap();
-    let mut flood = demand(0, minute, 1);
-    let before = peak();
-    let local = Local::default();
-    assert!((0..2).all(|_| local.admit(std::slice::from_ref(&limited))[0].wait.is_zero()));
-    let mut slowest = Duration::ZERO;
-    let start = std::time::Instant::now();
-    let mut then = start;
-    for address in 0..ADDRESSES {
-        flood.bucket =
-            crate::limit::Caller::at(std::net::Ipv4Addr::from(address).into(), 64).bucket(7);
-        assert!(local.admit(std::slice::from_ref(&flood))[0].wait.is_zero());
-        let now = std::time::Instant::now();
-        slowest = slowest.max(now - then);
-        then = now;
-    }
-    let each = start.elapsed() / ADDRESSES;
-    let bytes = peak() - before;
-    eprintln!("{} keys, {bytes} bytes at most, {each:?} each, {slowest:?} at most", local.len());
-    assert!(!local.admit(&[limited])[0].wait.is_zero(), "limited all the way through");
-    assert!(bytes < 100_000_000);
-}
-
 /// The same, as a bucket that time drips into.
 struct Model {
     rate: Rate,
