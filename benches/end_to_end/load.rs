@@ -50,10 +50,11 @@ pub(super) fn run(orders: &Orders) {
 }
 
 async fn measure(orders: &Orders) -> (u64, u64, Duration, u64) {
-    let request: Rc<[u8]> = orders.scenario.request(&orders.proxy.to_string()).into();
+    let host = orders.proxy.to_string();
+    let request = |caller| -> Rc<[u8]> { orders.scenario.request(&host, caller).into() };
     // Once with nothing else going on: what is wrong here is wrong always.
     let mut first = Connection::open(orders.proxy).await.expect("no connection");
-    timeout(PATIENCE, first.ask(&request))
+    timeout(PATIENCE, first.ask(&request(0)))
         .await
         .expect("no answer in time")
         .expect("a wrong answer");
@@ -61,9 +62,9 @@ async fn measure(orders: &Orders) -> (u64, u64, Duration, u64) {
     let tally = Rc::new(Tally::default());
     let share = orders.at_most.div_ceil(orders.connections as u64);
     let clients: Vec<_> = (0..orders.connections)
-        .map(|_| {
+        .map(|caller| {
             let at_most = if share == 0 { u64::MAX } else { share };
-            let client = client(orders.proxy, request.clone(), tally.clone(), at_most);
+            let client = client(orders.proxy, request(caller), tally.clone(), at_most);
             tokio::task::spawn_local(client)
         })
         .collect();

@@ -1,6 +1,10 @@
 //! Processes: started, pinned, found, measured, ended.
 
-use super::{bare::Client, load::Orders};
+use super::{
+    bare::Client,
+    load::Orders,
+    scenario::{KEYS, key},
+};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -8,6 +12,7 @@ use std::{
     path::PathBuf,
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
 };
+use tollgate::auth::{ApiKey, KeyDigest};
 
 /// Where things run. Load and origin share a core, so that the proxy has one of its own.
 #[derive(Clone, Copy)]
@@ -75,14 +80,15 @@ impl Process {
         Self { child, address, _output: output }
     }
 
-    /// tollgate with the pass-through configuration, which says where it listens in its log.
-    pub(super) fn tollgate(origin: SocketAddr, pin: bool) -> Self {
-        let file = configuration(origin);
+    /// tollgate with the configuration of this policy, which says where it listens in its log.
+    pub(super) fn tollgate(origin: SocketAddr, pin: bool, policy: Policy) -> Self {
+        let file = configuration(origin, policy);
         let mut child = on(Core::Proxy, pin, env!("CARGO_BIN_EXE_tollgate"))
             .args(["serve", "--config"])
             .arg(&file)
             .env_remove("TOLLGATE_LISTEN")
             .env_remove("TOLLGATE_ADMIN")
+            .env_remove("TOLLGATE_STORE")
             .env("TOLLGATE_LOG", "info")
             .stderr(Stdio::piped())
             .spawn()
@@ -171,15 +177,34 @@ fn on(core: Core, pin: bool, program: &str) -> Command {
     command
 }
 
+/// What tollgate asks of its callers.
+#[derive(Clone, Copy)]
+pub(super) enum Policy {
+    None,
+    Keys,
+}
+
 /// The configuration of the comparison, on ports that are free.
-fn configuration(origin: SocketAddr) -> PathBuf {
-    let filled = include_str!("../product.plain.toml")
+fn configuration(origin: SocketAddr, policy: Policy) -> PathBuf {
+    let (name, template) = match policy {
+        Policy::None => ("plain", include_str!("../product.plain.toml")),
+        Policy::Keys => ("policy", include_str!("../product.policy.toml")),
+    };
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let keys = directory.join(format!("end_to_end-{}.sha256", std::process::id()));
+    let digests = (0..KEYS).map(|caller| {
+        let key = ApiKey::parse(&key(caller)).unwrap();
+        format!("{}\n", KeyDigest::of(&key))
+    });
+    fs::write(&keys, digests.collect::<String>()).unwrap();
+    let filled = template
+        .replace("{keys_sha256_file}", keys.to_str().unwrap())
+        .replace("{rate}", "1000000")
         .replace("{port}", "0")
         .replace("{admin_port}", "0")
         .replace("{origin_port}", &origin.port().to_string())
         .replace("{workers}", "1");
-    let file = format!("end_to_end-{}.toml", std::process::id());
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
+    let path = directory.join(format!("end_to_end-{name}-{}.toml", std::process::id()));
     fs::write(&path, filled).unwrap();
     path
 }

@@ -4,7 +4,7 @@ use super::{
     bare::Client,
     load::Orders,
     options::Options,
-    process::{Process, Seen, can_pin, load},
+    process::{Policy, Process, Seen, can_pin, load},
     report,
     scenario::Scenario,
 };
@@ -17,16 +17,23 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proxy {
     Tollgate,
+    /// With a thousand keys, and a quota for each.
+    TollgateWithKeys,
     Bare(Client),
 }
 
 impl Proxy {
-    pub(super) const ALL: [Self; 3] =
-        [Self::Tollgate, Self::Bare(Client::Legacy), Self::Bare(Client::Pool)];
+    pub(super) const ALL: [Self; 4] = [
+        Self::Tollgate,
+        Self::TollgateWithKeys,
+        Self::Bare(Client::Legacy),
+        Self::Bare(Client::Pool),
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Tollgate => "tollgate",
+            Self::TollgateWithKeys => "tollgate, keys, quota",
             Self::Bare(Client::Legacy) => "hyper, legacy client",
             Self::Bare(Client::Pool) => "hyper, own pool",
         }
@@ -34,7 +41,8 @@ impl Proxy {
 
     fn start(self, origin: SocketAddr, pin: bool) -> Process {
         match self {
-            Self::Tollgate => Process::tollgate(origin, pin),
+            Self::Tollgate => Process::tollgate(origin, pin, Policy::None),
+            Self::TollgateWithKeys => Process::tollgate(origin, pin, Policy::Keys),
             Self::Bare(client) => Process::bare(client, origin, pin),
         }
     }

@@ -29,12 +29,23 @@ pub(super) const ANSWER: &str = {
 
 const UPLOAD_LEN: usize = 300;
 
+/// Callers with a key of their own.
+pub(super) const KEYS: usize = 1_000;
+
+/// The key of this caller.
+pub(super) fn key(caller: usize) -> String {
+    format!("bench-{:034}", caller % KEYS)
+}
+
 impl Scenario {
     pub(super) const ALL: [Self; 2] = [Self::Get, Self::Post];
 
-    /// The request, byte by byte, for this `Host`.
-    pub(super) fn request(self, host: &str) -> Vec<u8> {
-        let head = format!("/v1/generate HTTP/1.1\r\nhost: {host}\r\naccept: */*\r\n");
+    /// The request of this caller, byte by byte, for this `Host`. It has a key whether the proxy asks for one or not.
+    pub(super) fn request(self, host: &str, caller: usize) -> Vec<u8> {
+        let head = format!(
+            "/v1/generate HTTP/1.1\r\nhost: {host}\r\naccept: */*\r\nauthorization: Bearer {}\r\n",
+            key(caller)
+        );
         match self {
             Self::Get => format!("GET {head}\r\n"),
             Self::Post => format!(
