@@ -6,9 +6,12 @@
 //! Errors do not name the store: who opened it knows its [`StoreUrl`], and says so.
 
 mod error;
+mod follow;
 mod key;
 mod name;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod url;
 mod watch;
 

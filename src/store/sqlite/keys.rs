@@ -48,12 +48,6 @@ impl Store {
         }
     }
 
-    /// Whether there is an account of this name.
-    pub(crate) fn has_account(&self, name: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM accounts WHERE name = ?1)";
-        Ok(self.connection.query_row(sql, [name], |row| row.get(0))?)
-    }
-
     /// Stores a key.
     pub(crate) fn create(&mut self, key: &NewKey, now: Timestamp) -> Result<StoredKey, KeyError> {
         let change = self.change()?;

@@ -13,7 +13,6 @@ use crate::{
     store::{ImportError, Imported},
 };
 use clap::ValueEnum;
-use serde_json::json;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
@@ -99,12 +98,9 @@ fn refuse(file: &str, mistakes: &Mistakes) -> Failure {
 }
 
 fn report(context: &mut Context, imported: Imported) -> Result<(), Failure> {
-    let Imported { added, updated, unchanged } = imported;
-    match context.json {
-        true => context
-            .print_json(&json!({ "added": added, "updated": updated, "unchanged": unchanged })),
-        false => {
-            Ok(writeln!(context.out, "{added} added, {updated} updated, {unchanged} unchanged")?)
-        }
+    if context.json {
+        return context.print_json(&imported);
     }
+    let Imported { added, updated, unchanged } = imported;
+    Ok(writeln!(context.out, "{added} added, {updated} updated, {unchanged} unchanged")?)
 }
