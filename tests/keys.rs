@@ -201,7 +201,7 @@ fn wrong_usage() {
         (2, "not in the future", &["keys", "create", "--account", "a", "--expires", "2020-01-01"]),
         (2, "--prefix", &["keys", "create", "--account", "a", "--prefix", "Tg"]),
         (1, "taken already", &["keys", "create", "--account", "a", "--id", "taken"]),
-        (2, "--grace", &["keys", "rotate", "taken", "--grace", "-1h"]),
+        (2, "--grace", &["keys", "rotate", "taken", "--grace=-1h"]),
         (1, "no key nobody", &["keys", "show", "nobody"]),
         (1, "no key nobody", &["keys", "rotate", "nobody"]),
         (1, "no key nobody", &["keys", "revoke", "nobody"]),
@@ -287,7 +287,7 @@ fn two_processes_at_once() {
 #[test]
 fn a_closed_pipe() {
     let store = Store::new();
-    let lines: String = (0..20_000).map(|n| format!("sk-{n},acme\n")).collect();
+    let lines: String = (0..5_000).map(|n| format!("sk-{n},acme\n")).collect();
     let keys = store.directory.file("keys.csv", format!("key,account\n{lines}"));
     store.ok(&["keys", "import", keys.to_str().unwrap()]);
     for format in [&["keys", "list"][..], &["keys", "list", "--json"]] {
@@ -312,10 +312,10 @@ fn a_closed_pipe() {
 /// Killed wherever it is: the file is whole, and has all of the keys or none.
 #[test]
 fn killed_while_it_imports() {
-    let count = 20_000;
+    let count = 4_000;
     let lines: String = (0..count).map(|n| format!("sk-{n},acme\n")).collect();
     let mut outcomes = Vec::new();
-    for size in [1, 100_000, 1_000_000, 2_500_000] {
+    for size in [1, 100_000, 500_000] {
         let store = Store::new();
         let keys = store.directory.file("keys.csv", format!("key,account\n{lines}"));
         store.ok(&["keys", "create", "--account", "before"]);

@@ -5,8 +5,13 @@ use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Terminator, Trim};
 use std::io::{self, BufRead, Read};
 
 pub(super) fn read(input: impl BufRead) -> io::Result<Lines> {
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(input);
+    // Every line ends, and trimming takes a carriage return with it.
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .terminator(Terminator::Any(b'\n'))
+        .trim(Trim::All)
+        .from_reader(input.chain(&b"\n"[..]));
     let mut lines = Lines::default();
     let mut record = StringRecord::new();
     let Some((line, text)) = next(&mut reader, &mut record)? else {

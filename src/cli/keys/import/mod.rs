@@ -3,6 +3,8 @@
 mod csv;
 mod jsonl;
 mod line;
+#[cfg(test)]
+mod tests;
 
 use self::line::{Lines, Mistakes};
 use crate::{
@@ -68,7 +70,7 @@ fn open(file: &str) -> io::Result<Box<dyn BufRead>> {
     })
 }
 
-fn read(mut input: Box<dyn BufRead>, format: Option<Format>) -> io::Result<Lines> {
+fn read(mut input: impl BufRead, format: Option<Format>) -> io::Result<Lines> {
     let format = match format {
         Some(format) => format,
         None if looks_like_json(input.fill_buf()?) => Format::Jsonl,

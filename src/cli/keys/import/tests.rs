@@ -29,7 +29,10 @@ fn good_files() {
     let table: [(&str, &[(u64, &str)]); 10] = [
         ("key,account\nabc,acme\n", &[(2, "acme - - - -")]),
         ("key,account\nabc,acme", &[(2, "acme - - - -")]),
-        ("\u{feff}Key, Account\r\nabc, acme\r\n\r\n\r\nabc,b\r\n", &[(2, "acme - - - -"), (5, "b - - - -")]),
+        (
+            "\u{feff}Key, Account\r\nabc, acme\r\n\r\n\r\nabc,b\r\n",
+            &[(2, "acme - - - -"), (5, "b - - - -")],
+        ),
         (&digest, &[(2, "acme - - - -")]),
         (
             "account,plan,scopes,expires,id,key,note\n\n\"Acme, Inc.\",pro,\"b, a\",2030-01-01,k1,abc,\"a \"\"b\"\"\"\n",
@@ -90,7 +93,9 @@ fn bad_lines() {
         let (at, said) = mistakes.first().next().unwrap();
         assert!(*at == line && said.contains(reason), "{text:?}: {at}: {said}");
     }
-    for (text, format) in [(&b"key,account\nabc,a\nab\xffc,a\n"[..], Format::Csv), (b"\n\n{\"\xff\"}", Format::Jsonl)] {
+    for (text, format) in
+        [(&b"key,account\nabc,a\nab\xffc,a\n"[..], Format::Csv), (b"\n\n{\"\xff\"}", Format::Jsonl)]
+    {
         let mistakes = lines(text, Some(format)).unwrap_err();
         assert_eq!(mistakes.first().next().unwrap().0, 3);
     }
