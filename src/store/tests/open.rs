@@ -1,7 +1,7 @@
 use super::{Directory, at, key, open};
 use crate::store::{Store, StoreError, sqlite::Missing};
 use rusqlite::Connection;
-use std::{fs, os::unix::fs::PermissionsExt, thread};
+use std::{fs, os::unix::fs::PermissionsExt, sync::Barrier, thread};
 
 #[test]
 fn a_missing_file_and_an_empty_one() {
@@ -54,13 +54,16 @@ fn what_is_no_store() {
 
 #[test]
 fn several_make_it_at_once() {
-    for _ in 0..10 {
+    // Often enough that some of them meet while they switch the new file to its log.
+    for _ in 0..30 {
+        let barrier = Barrier::new(8);
         let directory = Directory::new();
         let path = directory.path("keys.db");
         thread::scope(|scope| {
             for number in 0..8 {
-                let path = &path;
+                let (path, barrier) = (&path, &barrier);
                 scope.spawn(move || {
+                    barrier.wait();
                     open(path).create(&key(&format!("k{number}")), at(1)).unwrap();
                 });
             }
