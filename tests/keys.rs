@@ -139,10 +139,10 @@ fn from_creation_to_the_end() {
         let keys = store.json(&[&["keys", "list"], filter].concat());
         keys.as_array().unwrap().iter().map(|key| text(&key["id"])).collect::<Vec<_>>()
     };
-    assert_eq!(listed(&[]), [successor.clone()]);
-    assert_eq!(listed(&["--state", "revoked"]), [id.clone()]);
+    assert_eq!(listed(&[]), [&*successor]);
+    assert_eq!(listed(&["--state", "revoked"]), [&*id]);
     assert_eq!(listed(&["--state", "expired"]), [""; 0]);
-    assert_eq!(listed(&["--all", "--account", "acme"]), [id.clone(), successor.clone()]);
+    assert_eq!(listed(&["--all", "--account", "acme"]), [&*id, &*successor]);
     assert_eq!(listed(&["--account", "nobody"]), [""; 0]);
 
     store.ok(&["accounts", "suspend", "acme"]);
