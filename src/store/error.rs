@@ -1,4 +1,4 @@
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use std::{error::Error, fmt, io, path::PathBuf};
 
 /// Why a store cannot be opened, read or changed, and what to do about it.
@@ -43,8 +43,11 @@ impl StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            // No room for the index of the log, which is the first to need some.
+            _ if code == Some(ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             Some(ErrorCode::NotADatabase) => Self::NotADatabase,
@@ -104,7 +107,10 @@ impl fmt::Display for StoreError {
             Self::CannotOpen => f.write_str(
                 "SQLite cannot open the file or make its companions beside it (-wal, -shm); is the directory writable?",
             ),
-            Self::Sqlite(error) => write!(f, "SQLite failed: {error}"),
+            Self::Sqlite(error) => match error.sqlite_error() {
+                Some(code) => write!(f, "SQLite failed: {error} (code {})", code.extended_code),
+                None => write!(f, "SQLite failed: {error}"),
+            },
         }
     }
 }

@@ -6,9 +6,12 @@
 //! Errors do not name the store: who opened it knows its [`StoreUrl`], and says so.
 
 mod error;
+mod follow;
 mod key;
 mod name;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod url;
 mod watch;
 
@@ -17,6 +20,6 @@ pub(crate) use self::{
     key::{Life, NewKey, Rotation, State, StoredAccount, StoredKey, until_millisecond},
     name::{InvalidName, Name, Note, Scope, Scopes},
     sqlite::{ImportError, Imported, Store},
-    url::{InvalidStoreUrl, StoreUrl},
+    url::StoreUrl,
     watch::KeyWatch,
 };

@@ -1,12 +1,8 @@
-use super::{
-    Store, StoreError, StoreUrl,
-    sqlite::{Changes, Identity, Missing, Snapshot},
-};
+use super::{StoreError, StoreUrl, follow::Follower};
 use crate::auth::KeyTable;
 use std::{
     convert::Infallible,
     fmt,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -129,81 +125,8 @@ impl Watcher {
         tracing::info!(
             store = self.store,
             after = ?outage.since.elapsed(),
-            keys = self.follower.table.len(),
+            keys = self.follower.keys(),
             "the key store is back, and was read again"
         );
     }
-}
-
-/// A store, and how far it was read into the table.
-struct Follower {
-    path: PathBuf,
-    table: KeyTable,
-    snapshot: Snapshot,
-    /// None after a failure.
-    open: Option<Open>,
-}
-
-struct Open {
-    store: Store,
-    identity: Identity,
-    /// The version of its data that was read.
-    version: i64,
-}
-
-impl Follower {
-    /// Opens a store and reads all of it.
-    fn open(path: PathBuf, table: KeyTable) -> Result<Self, StoreError> {
-        Store::open_path(&path, Missing::Create)?;
-        let mut follower = Self { path, table, snapshot: Snapshot::default(), open: None };
-        follower.reopen(Identity::of(&follower.path)?)?;
-        Ok(follower)
-    }
-
-    /// Reads what has changed, if anything has.
-    ///
-    /// A file in the place of the one that was opened is read whole. No file there, or an empty one, is a failure:
-    /// it is being replaced, and the keys are not to vanish meanwhile.
-    fn poll(&mut self) -> Result<(), StoreError> {
-        let polled = self.try_poll();
-        if polled.is_err() {
-            self.open = None;
-        }
-        polled
-    }
-
-    fn try_poll(&mut self) -> Result<(), StoreError> {
-        let there = Identity::of(&self.path)?;
-        match &mut self.open {
-            Some(open) if open.identity == there => {
-                let version = open.store.data_version()?;
-                if version != open.version {
-                    apply(&mut open.store, &mut self.snapshot, &self.table)?;
-                    open.version = version;
-                }
-                Ok(())
-            }
-            _ => self.reopen(there),
-        }
-    }
-
-    /// Opens the file that was there when it was looked at, and reads all of it. Whatever changes in between is
-    /// noticed with the next poll.
-    fn reopen(&mut self, identity: Identity) -> Result<(), StoreError> {
-        self.open = None;
-        self.snapshot.restart();
-        let mut store = Store::open_path(&self.path, Missing::Refuse)?;
-        let version = store.data_version()?;
-        apply(&mut store, &mut self.snapshot, &self.table)?;
-        self.open = Some(Open { store, identity, version });
-        Ok(())
-    }
-}
-
-fn apply(store: &mut Store, snapshot: &mut Snapshot, table: &KeyTable) -> Result<(), StoreError> {
-    match store.changes(snapshot)? {
-        Changes::All(keys) => table.replace_all(keys),
-        Changes::Some(keys) => table.apply(keys),
-    }
-    Ok(())
 }

@@ -52,11 +52,6 @@ impl Args {
 /// Prints them page by page, the oldest first.
 pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
     let account = args.account.as_deref();
-    if let Some(name) = account.filter(|_| !context.json)
-        && !context.store.has_account(name)?
-    {
-        return Err(Failure::Failed(format!("there is no account {name}")));
-    }
     let mut listing = Listing::new(context.json);
     let mut last = None;
     let (mut shown, mut hidden) = (0, 0);

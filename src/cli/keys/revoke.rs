@@ -51,8 +51,9 @@ fn report(context: &mut Context, key: &StoredKey, was_revoked: bool) -> Result<(
         return context.print_json(&Revoked { key: View::new(key, context.now), was_revoked });
     }
     let at = or_dash(key.revoked_at.map(seconds).as_deref());
-    Ok(match was_revoked {
+    match was_revoked {
         true => writeln!(context.out, "{}: was revoked already, at {at}", key.id)?,
         false => writeln!(context.out, "{}: revoked", key.id)?,
-    })
+    }
+    Ok(())
 }

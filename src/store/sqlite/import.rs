@@ -2,10 +2,11 @@ use super::{Store, accounts::account, keys, next_revision};
 use crate::store::{Name, NewKey, StoreError, StoredKey};
 use jiff::Timestamp;
 use rusqlite::Transaction;
+use serde::Serialize;
 use std::fmt;
 
 /// What became of the lines of an import.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Imported {
     pub(crate) added: u64,
     pub(crate) updated: u64,

@@ -1,5 +1,5 @@
 use super::{Store, accounts::account, next_revision, rows, time, time_if_any};
-use crate::store::{KeyError, Life, Name, NewKey, Rotation, StoreError, StoredKey};
+use crate::store::{KeyError, Name, NewKey, Rotation, StoreError, StoredKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, ToSql, Transaction, named_params};
 
@@ -9,7 +9,7 @@ const SELECT: &str = "
     FROM keys k
     JOIN accounts a ON a.id = k.account
     LEFT JOIN keys old ON old.row = k.rotated_from
-    LEFT JOIN keys new ON new.rotated_from = k.row";
+    LEFT JOIN keys new ON new.row = k.rotated_to";
 
 impl Store {
     /// At most so many keys, in the order of their creation, from behind this one on.
@@ -46,12 +46,6 @@ impl Store {
             Err(found) if found.is_empty() => Err(KeyError::NoSuchKey(id.to_owned())),
             Err(_) => Err(KeyError::Ambiguous(id.to_owned())),
         }
-    }
-
-    /// Whether there is an account of this name.
-    pub(crate) fn has_account(&self, name: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM accounts WHERE name = ?1)";
-        Ok(self.connection.query_row(sql, [name], |row| row.get(0))?)
     }
 
     /// Stores a key.
@@ -122,7 +116,6 @@ fn succeed(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let Rotation { digest, life, old_ends_at } = rotation;
-    let life: &Life = life;
     change.execute(
         "INSERT INTO keys (id, digest, account, plan, scopes, note, created_at, expires_at, rotated_from, revision)
          SELECT :id, :digest, account, plan, scopes, note, :now, :expires_at, row, :revision
@@ -135,8 +128,8 @@ fn succeed(
     )?;
     let ends_at = old.expires_at.map_or(*old_ends_at, |end| end.min(*old_ends_at));
     change.execute(
-        "UPDATE keys SET expires_at = ?2, revision = ?3 WHERE row = ?1",
-        (old.row, ends_at.as_millisecond(), revision),
+        "UPDATE keys SET expires_at = ?2, rotated_to = ?3, revision = ?4 WHERE row = ?1",
+        (old.row, ends_at.as_millisecond(), change.last_insert_rowid(), revision),
     )?;
     Ok(())
 }

@@ -8,6 +8,8 @@ mod keys;
 mod migrate;
 mod open;
 
+#[cfg(test)]
+pub(super) use self::import::Clash;
 pub(crate) use self::import::{ImportError, Imported};
 pub(super) use self::{
     changes::{Changes, Snapshot},
@@ -21,7 +23,7 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 /// An open store.
 #[derive(Debug)]
 pub(crate) struct Store {
-    connection: Connection,
+    pub(super) connection: Connection,
     created: bool,
 }
 

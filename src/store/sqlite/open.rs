@@ -3,7 +3,7 @@ use super::{
     migrate::{MIGRATIONS, migrate, version},
 };
 use crate::store::StoreError;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fs::{self, OpenOptions},
     io,
@@ -50,6 +50,8 @@ impl Store {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         connection.busy_timeout(PATIENCE)?;
+        // Otherwise a statement may be planned anew for every value that it is given.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // Looked at first: a file that is not ours stays as it is.
         version(&connection, MIGRATIONS.len())?;
         use_wal(&connection)?;

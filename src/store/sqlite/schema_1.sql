@@ -28,8 +28,8 @@ CREATE TABLE keys (
     expires_at   INTEGER,
     revoked_at   INTEGER,
     rotated_from INTEGER REFERENCES keys (row),                            -- the key that this one replaces
+    rotated_to   INTEGER REFERENCES keys (row),                            -- the key that replaces this one
     revision     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX keys_revision ON keys (revision);
 CREATE INDEX keys_account ON keys (account);
-CREATE UNIQUE INDEX keys_rotated_from ON keys (rotated_from) WHERE rotated_from IS NOT NULL;

@@ -1,12 +1,17 @@
 //! CSV, with the names of its columns in the first line.
 
 use super::line::{FIELDS, Field, Fields, Lines};
-use csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord, Trim};
+use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Terminator, Trim};
 use std::io::{self, BufRead, Read};
 
 pub(super) fn read(input: impl BufRead) -> io::Result<Lines> {
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(input);
+    // Every line ends, and trimming takes a carriage return with it.
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .terminator(Terminator::Any(b'\n'))
+        .trim(Trim::All)
+        .from_reader(input.chain(&b"\n"[..]));
     let mut lines = Lines::default();
     let mut record = StringRecord::new();
     let Some((line, text)) = next(&mut reader, &mut record)? else {
@@ -26,21 +31,24 @@ pub(super) fn read(input: impl BufRead) -> io::Result<Lines> {
     Ok(lines)
 }
 
-/// Reads a record; says in which line it is, and whether it is text.
+/// Reads a record; says in which line it ends, and whether it is text. Empty lines do not count.
 fn next(
     reader: &mut Reader<impl Read>,
     record: &mut StringRecord,
 ) -> io::Result<Option<(u64, Result<(), String>)>> {
-    let line = |position: Option<&Position>| position.map_or(1, Position::line);
-    match reader.read_record(record) {
-        Ok(false) => Ok(None),
-        Ok(true) => Ok(Some((line(record.position()), Ok(())))),
-        Err(error) => match error.kind() {
-            ErrorKind::Utf8 { pos, .. } => {
-                Ok(Some((line(pos.as_ref()), Err("not UTF-8".to_owned()))))
+    loop {
+        let read = reader.read_record(record);
+        // The record's own position is before the empty lines that it skips.
+        let line = reader.position().line().saturating_sub(1);
+        match read {
+            Ok(false) => return Ok(None),
+            Ok(true) if record.len() == 1 && record.get(0) == Some("") => {}
+            Ok(true) => return Ok(Some((line, Ok(())))),
+            Err(error) if matches!(error.kind(), ErrorKind::Utf8 { .. }) => {
+                return Ok(Some((line, Err("not UTF-8".to_owned()))));
             }
-            _ => Err(error.into()),
-        },
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod csv;
 mod jsonl;
 mod line;
+#[cfg(test)]
+mod tests;
 
 use self::line::{Lines, Mistakes};
 use crate::{
@@ -13,7 +15,6 @@ use crate::{
     store::{ImportError, Imported},
 };
 use clap::ValueEnum;
-use serde_json::json;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
@@ -69,7 +70,7 @@ fn open(file: &str) -> io::Result<Box<dyn BufRead>> {
     })
 }
 
-fn read(mut input: Box<dyn BufRead>, format: Option<Format>) -> io::Result<Lines> {
+fn read(mut input: impl BufRead, format: Option<Format>) -> io::Result<Lines> {
     let format = match format {
         Some(format) => format,
         None if looks_like_json(input.fill_buf()?) => Format::Jsonl,
@@ -99,12 +100,9 @@ fn refuse(file: &str, mistakes: &Mistakes) -> Failure {
 }
 
 fn report(context: &mut Context, imported: Imported) -> Result<(), Failure> {
-    let Imported { added, updated, unchanged } = imported;
-    match context.json {
-        true => context
-            .print_json(&json!({ "added": added, "updated": updated, "unchanged": unchanged })),
-        false => {
-            Ok(writeln!(context.out, "{added} added, {updated} updated, {unchanged} unchanged")?)
-        }
+    if context.json {
+        return context.print_json(&imported);
     }
+    let Imported { added, updated, unchanged } = imported;
+    Ok(writeln!(context.out, "{added} added, {updated} updated, {unchanged} unchanged")?)
 }

@@ -1,0 +1,75 @@
+use super::{Directory, at, digest, key, name, scopes};
+use crate::store::{ImportError, Imported, NewKey, Store, sqlite::Clash};
+
+fn import(store: &mut Store, keys: &[NewKey], update: bool) -> Result<Imported, ImportError> {
+    let lines: Vec<_> = (1..).zip(keys.iter().cloned()).collect();
+    store.import(&lines, update, at(50))
+}
+
+fn counts(imported: Imported) -> (u64, u64, u64) {
+    (imported.added, imported.updated, imported.unchanged)
+}
+
+#[test]
+fn the_same_twice() {
+    let directory = Directory::new();
+    let mut store = directory.store();
+    let full = NewKey { plan: Some(name("pro")), scopes: scopes(&["a", "b"]), ..key("a") };
+    // An id or a note that is not given is as it is.
+    let bare = NewKey { id: None, ..full.clone() };
+    let keys = [full.clone(), key("b")];
+    assert_eq!(counts(import(&mut store, &keys, false).unwrap()), (2, 0, 0));
+    assert_eq!(counts(import(&mut store, &keys, true).unwrap()), (0, 0, 2));
+    assert_eq!(counts(import(&mut store, &[bare, full], false).unwrap()), (0, 0, 2));
+}
+
+#[test]
+fn other_data_is_an_error_or_an_update() {
+    let base = key("a");
+    let table = [
+        (NewKey { account: name("other"), ..base.clone() }, "account"),
+        (NewKey { plan: Some(name("pro")), ..base.clone() }, "plan"),
+        (NewKey { scopes: scopes(&["x"]), ..base.clone() }, "scopes"),
+        (NewKey { expires_at: Some(at(9)), ..base.clone() }, "expires_at"),
+        (NewKey { note: Some("n".parse().unwrap()), ..base.clone() }, "note"),
+        (NewKey { id: Some(name("z")), ..base.clone() }, "id"),
+    ];
+    for (other, field) in table {
+        let directory = Directory::new();
+        let mut store = directory.store();
+        store.create(&base, at(1)).unwrap();
+        let refused = import(&mut store, &[key("b"), other.clone()], false).unwrap_err();
+        let ImportError::Clashes(clashes) = refused else { panic!("{refused:?}") };
+        assert_eq!(clashes, [(2, Clash::Differs(vec![field]))]);
+        assert_eq!(store.keys(None, None, 10).unwrap().len(), 1, "all or nothing");
+        let updated = import(&mut store, &[key("b"), other.clone()], true).unwrap();
+        assert_eq!(counts(updated), (1, 1, 0), "{field}");
+        assert_eq!(counts(import(&mut store, &[other], false).unwrap()), (0, 0, 1), "{field}");
+    }
+}
+
+#[test]
+fn ids_are_not_taken_away() {
+    let directory = Directory::new();
+    let mut store = directory.store();
+    store.create(&key("a"), at(1)).unwrap();
+    store.create(&key("b"), at(1)).unwrap();
+    let thief = NewKey { digest: digest("new"), ..key("a") };
+    let renamed = NewKey { digest: digest("b"), ..key("a") };
+    for key in [thief, renamed] {
+        let refused = import(&mut store, &[key], true).unwrap_err();
+        let ImportError::Clashes(clashes) = refused else { panic!("{refused:?}") };
+        assert_eq!(clashes, [(1, Clash::IdTaken)]);
+    }
+}
+
+#[test]
+fn a_revoked_key_stays_revoked() {
+    let directory = Directory::new();
+    let mut store = directory.store();
+    store.create(&key("a"), at(1)).unwrap();
+    store.revoke("a", at(2)).unwrap();
+    import(&mut store, &[NewKey { plan: Some(name("pro")), ..key("a") }], true).unwrap();
+    let stored = store.key("a").unwrap();
+    assert_eq!((stored.plan.as_deref(), stored.revoked_at), (Some("pro"), Some(at(2))));
+}
