@@ -58,6 +58,8 @@ mod decode;
 mod demo;
 pub mod envelope;
 pub mod fault;
+#[cfg(feature = "auth")]
+mod first_look;
 #[cfg(feature = "forward")]
 pub mod forward;
 #[cfg(feature = "standalone")]

@@ -5,7 +5,7 @@ use std::{
     hash::{Hash, Hasher},
     str::FromStr,
 };
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 /// The SHA-256 of an API key: what is stored, and what a key is looked up by.
 ///
@@ -34,9 +34,18 @@ impl KeyDigest {
     }
 }
 
+impl KeyDigest {
+    /// In words: a comparison in constant time costs the same for eight bytes as for one.
+    fn words(&self) -> impl Iterator<Item = u64> {
+        let (words, _) = self.0.as_chunks::<8>();
+        words.iter().map(|word| u64::from_le_bytes(*word))
+    }
+}
+
 impl PartialEq for KeyDigest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        let equal = self.words().zip(other.words()).map(|(one, other)| one.ct_eq(&other));
+        equal.fold(Choice::from(1), |all, one| all & one).into()
     }
 }
 

@@ -1,5 +1,5 @@
-use super::{KeyStore, ResponseFuture, policy::Policy};
-use crate::envelope::ResponseBody;
+use super::{KeyRecord, KeyStore, ResponseFuture, StoreError, policy::Policy};
+use crate::{envelope::ResponseBody, first_look::first_look};
 use http::{Request, Response};
 use std::{
     fmt, mem,
@@ -36,6 +36,23 @@ impl<S, K> Auth<S, K> {
     }
 }
 
+impl<S, K> Auth<S, K> {
+    /// Lets the request on, or refuses it, by what the store has said at once.
+    fn go_on<R, B>(&mut self, found: Found, mut request: Request<R>) -> ResponseFuture<S, K, R>
+    where
+        S: Service<Request<R>, Response = Response<B>>,
+        K: KeyStore,
+    {
+        match self.shared.policy.admit(found, &mut request) {
+            Ok(()) => ResponseFuture::admitted(self.inner.call(request)),
+            Err(fault) => ResponseFuture::refused(self.shared.policy.refuse(&fault, &request)),
+        }
+    }
+}
+
+/// What a store says of a digest.
+type Found = Result<Option<KeyRecord>, StoreError>;
+
 impl<S: Clone, K> Clone for Auth<S, K> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), shared: self.shared.clone() }
@@ -67,7 +84,10 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         match self.shared.policy.receive(&mut request) {
             Ok(Some(digest)) => {
-                let lookup = self.shared.store.lookup(&digest);
+                let mut lookup = self.shared.store.lookup(&digest);
+                if let Poll::Ready(found) = first_look(&mut lookup) {
+                    return self.go_on(found, request);
+                }
                 // The one that is ready goes along; its clone has yet to be asked.
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);

@@ -7,8 +7,10 @@ use std::{error::Error, fmt, future::Future, sync::Arc, time::SystemTime};
 /// Whoever is called with a digest that is nobody's says `None`; whether a key that is known may be used is for
 /// [`KeyRecord::standing`] to say.
 pub trait KeyStore {
-    /// The answer, when it is there. A store in memory uses [`std::future::Ready`].
-    type Lookup: Future<Output = Result<Option<KeyRecord>, StoreError>>;
+    /// The answer, when it is there. A store in memory uses [`std::future::Ready`]; others may box theirs.
+    ///
+    /// It is polled a first time in `call`, without a task to wake: an answer that is there at once costs least.
+    type Lookup: Future<Output = Result<Option<KeyRecord>, StoreError>> + Unpin;
 
     /// Looks a key up by its digest.
     fn lookup(&self, digest: &KeyDigest) -> Self::Lookup;

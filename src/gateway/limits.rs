@@ -1,5 +1,5 @@
 use crate::{
-    config::{Config, Limit, LimitKey, LimitUse, RateLimitHeaders, Route},
+    config::{AuthMode, Config, Limit, LimitKey, LimitUse, RateLimitHeaders, Route},
     limit::{Headers, InFlightLimitLayer, InvalidQuota, Key, Quota, RateLimitLayer},
 };
 use std::collections::HashMap;
@@ -47,6 +47,22 @@ impl RouteLimits {
         }
         Ok(Self { before, after, in_flight: at_once.unwrap_or_else(unlimited) })
     }
+}
+
+/// Whether anything is counted by address, or would be where a caller need not say who it is.
+pub(super) fn ask_for_client(config: &Config) -> bool {
+    let by_address = |used: &LimitUse, anonymous: bool| {
+        let limit = config.limit.iter().find(|limit| limit.name.as_str() == used.name);
+        limit.is_some_and(|limit| match limit.key {
+            LimitKey::Address => true,
+            LimitKey::Principal | LimitKey::Account => anonymous,
+            LimitKey::Route | LimitKey::Header(_) => false,
+        })
+    };
+    config.route.iter().any(|route| {
+        let anonymous = config.auth_of(route) != AuthMode::Required;
+        route.limits.iter().any(|used| by_address(used, anonymous))
+    })
 }
 
 /// In the place of a limit that a route does not have.

@@ -105,8 +105,7 @@ impl Plan {
             routes,
             keys: auth.as_deref().map(Keys::new).unwrap_or_default(),
             counters: CounterStore::new(config).map_err(InvalidPlan::Counters)?,
-            // Whatever is counted by something that a request lacks is counted by its address.
-            asks_for_client: config.route.iter().any(|route| !route.limits.is_empty()),
+            asks_for_client: limits::ask_for_client(config),
             upstreams,
         })
     }

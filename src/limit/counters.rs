@@ -81,8 +81,10 @@ pub type Levels = ArrayVec<Level, MAX_QUOTAS>;
 
 /// Where requests are counted: in this process, or in a store that several share.
 pub trait Counters {
-    /// The answer, when it is there. Counters in memory use [`std::future::Ready`].
-    type Check: Future<Output = Result<Levels, CountersError>>;
+    /// The answer, when it is there. Counters in memory use [`std::future::Ready`]; others may box theirs.
+    ///
+    /// It is polled a first time in `call`, without a task to wake: an answer that is there at once costs least.
+    type Check: Future<Output = Result<Levels, CountersError>> + Unpin;
 
     /// Spends the demanded units of all quotas, or of none: a request is admitted if no level has a `wait`.
     fn check(&self, demands: Demands) -> Self::Check;

@@ -1,8 +1,5 @@
-use super::{Counters, CountersError, Levels, service::Shared, tariff::Tariff};
-use crate::{
-    Fault,
-    envelope::{Context as EnvelopeContext, ResponseBody},
-};
+use super::{Counters, Levels, service::Shared, tariff::Tariff};
+use crate::envelope::ResponseBody;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -24,7 +21,7 @@ pin_project! {
     {
         #[pin]
         state: State<S, S::Future, R, C::Check>,
-        // None where there is no quota.
+        // None where nothing more is to be said.
         asked: Option<Asked<C>>,
     }
 }
@@ -38,10 +35,12 @@ struct Asked<C> {
 pin_project! {
     #[project = StateProjected]
     enum State<S, F, R, K> {
-        // The counters are asked.
+        // The counters are asked; the request waits, and with it a service that is ready for it.
         Checking { #[pin] check: K, held: Option<(S, Request<R>)> },
         // The inner service works.
         Running { #[pin] future: F, levels: Levels },
+        // It never hears of the request. Nothing when that was said already.
+        Refused { answer: Option<Response<Bytes>> },
     }
 }
 
@@ -50,7 +49,7 @@ where
     S: Service<Request<R>>,
     C: Counters,
 {
-    pub(super) const fn new(
+    pub(super) const fn checking(
         check: C::Check,
         ready: S,
         request: Request<R>,
@@ -59,6 +58,19 @@ where
     ) -> Self {
         let state = State::Checking { check, held: Some((ready, request)) };
         Self { state, asked: Some(Asked { tariff, shared }) }
+    }
+
+    pub(super) const fn running(
+        future: S::Future,
+        levels: Levels,
+        tariff: Arc<Tariff>,
+        shared: Arc<Shared<C>>,
+    ) -> Self {
+        Self { state: State::Running { future, levels }, asked: Some(Asked { tariff, shared }) }
+    }
+
+    pub(super) const fn refused(answer: Response<Bytes>) -> Self {
+        Self { state: State::Refused { answer: Some(answer) }, asked: None }
     }
 
     /// Without any quota to ask.
@@ -78,7 +90,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            match this.state.as_mut().project() {
+            let next = match this.state.as_mut().project() {
                 StateProjected::Checking { check, held } => {
                     let checked = ready!(check.poll(cx));
                     // Polled after completion: there is nothing to answer any more.
@@ -87,13 +99,10 @@ where
                     else {
                         return Poll::Pending;
                     };
-                    let (levels, verdict) = judge(tariff, checked);
-                    if let Err(fault) = verdict {
-                        let context = EnvelopeContext::of(&request);
-                        return Poll::Ready(Ok(shared.refuse(&fault, context, tariff, &levels)));
+                    match shared.judge(checked, &request, tariff) {
+                        Ok(levels) => State::Running { future: service.call(request), levels },
+                        Err(answer) => State::Refused { answer: Some(answer) },
                     }
-                    let future = service.call(request);
-                    this.state.set(State::Running { future, levels });
                 }
                 StateProjected::Running { future, levels } => {
                     let answer = ready!(future.poll(cx))?;
@@ -102,18 +111,15 @@ where
                         None => answer.map(ResponseBody::inner),
                     }));
                 }
-            }
+                StateProjected::Refused { answer } => {
+                    return match answer.take() {
+                        Some(answer) => Poll::Ready(Ok(answer.map(ResponseBody::full))),
+                        // Polled after completion.
+                        None => Poll::Pending,
+                    };
+                }
+            };
+            this.state.set(next);
         }
-    }
-}
-
-/// What follows from the counters' answer, or from there being none.
-fn judge(tariff: &Tariff, levels: Result<Levels, CountersError>) -> (Levels, Result<(), Fault>) {
-    match levels {
-        Ok(levels) => {
-            let verdict = tariff.verdict(&levels);
-            (levels, verdict)
-        }
-        Err(_) => (Levels::new(), Err(Fault::StoreUnavailable)),
     }
 }

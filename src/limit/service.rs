@@ -1,10 +1,11 @@
 use super::{
-    Counters, Headers, Level, Local, ResponseFuture, fields,
+    Counters, CountersError, Headers, Level, Levels, Local, ResponseFuture, fields,
     tariff::{Tariff, Tariffs},
 };
 use crate::{
     Catalog, Fault,
     envelope::{Context as EnvelopeContext, ResponseBody},
+    first_look::first_look,
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -74,12 +75,21 @@ where
         }
         let (parts, body) = request.into_parts();
         let tariff = self.shared.tariffs.of(&parts).clone();
-        let check = self.shared.counters.check(tariff.demands(&parts));
+        let mut check = self.shared.counters.check(tariff.demands(&parts));
+        let request = Request::from_parts(parts, body);
+        if let Poll::Ready(checked) = first_look(&mut check) {
+            return match self.shared.judge(checked, &request, &tariff) {
+                Ok(levels) => {
+                    let future = self.inner.call(request);
+                    ResponseFuture::running(future, levels, tariff, self.shared.clone())
+                }
+                Err(answer) => ResponseFuture::refused(answer),
+            };
+        }
         // The one that was asked whether it is ready.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        let request = Request::from_parts(parts, body);
-        ResponseFuture::new(check, ready, request, tariff, self.shared.clone())
+        ResponseFuture::checking(check, ready, request, tariff, self.shared.clone())
     }
 }
 
@@ -96,16 +106,26 @@ impl<C> Shared<C> {
         Response::from_parts(parts, ResponseBody::inner(body))
     }
 
-    /// Our own answer.
-    pub(super) fn refuse<B>(
+    /// How the quotas stand for a request that is admitted; the answer to one that is not, or whose counters have not
+    /// answered.
+    #[expect(clippy::result_large_err, reason = "it is taken apart where it is made")]
+    pub(super) fn judge<R>(
         &self,
-        fault: &Fault,
-        context: EnvelopeContext<'_>,
+        checked: Result<Levels, CountersError>,
+        request: &Request<R>,
         tariff: &Tariff,
-        levels: &[Level],
-    ) -> Response<ResponseBody<B>> {
-        let (mut parts, body) = self.catalog.respond(fault, context).into_parts();
-        fields::state(&mut parts, self.headers, tariff, levels);
-        Response::from_parts(parts, ResponseBody::full(body))
+    ) -> Result<Levels, Response<Bytes>> {
+        let (levels, verdict) = match checked {
+            Ok(levels) => {
+                let verdict = tariff.verdict(&levels);
+                (levels, verdict)
+            }
+            Err(_) => (Levels::new(), Err(Fault::StoreUnavailable)),
+        };
+        let Err(fault) = verdict else { return Ok(levels) };
+        let context = EnvelopeContext::of(request);
+        let (mut parts, body) = self.catalog.respond(&fault, context).into_parts();
+        fields::state(&mut parts, self.headers, tariff, &levels);
+        Err(Response::from_parts(parts, body))
     }
 }

@@ -20,6 +20,6 @@ pub(crate) use self::{
     key::{Life, NewKey, Rotation, State, StoredAccount, StoredKey, until_millisecond},
     name::{InvalidName, Name, Note, Scope, Scopes},
     sqlite::{ImportError, Imported, Store},
-    url::StoreUrl,
+    url::{InvalidStoreUrl, StoreUrl},
     watch::KeyWatch,
 };

@@ -1,8 +1,4 @@
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Where a store is: `sqlite://relative.db` or `sqlite:///absolute/path.db`.
 ///
@@ -11,15 +7,6 @@ use std::{
 pub(crate) enum StoreUrl {
     /// A SQLite file.
     Sqlite(PathBuf),
-}
-
-impl StoreUrl {
-    /// The same, with a relative path starting at this directory.
-    #[must_use]
-    pub(crate) fn relative_to(self, directory: &Path) -> Self {
-        let Self::Sqlite(path) = self;
-        Self::Sqlite(directory.join(path))
-    }
 }
 
 impl fmt::Display for StoreUrl {
@@ -120,12 +107,5 @@ mod tests {
                 assert!(!error.to_string().contains("s3cret"), "{text}");
             }
         }
-    }
-
-    #[test]
-    fn relative_paths() {
-        let url = |text: &str| text.parse::<StoreUrl>().unwrap().relative_to(Path::new("/etc"));
-        assert_eq!(url("sqlite://keys.db").to_string(), "sqlite:///etc/keys.db");
-        assert_eq!(url("sqlite:///var/keys.db").to_string(), "sqlite:///var/keys.db");
     }
 }
