@@ -87,9 +87,9 @@ limits = ["per-key"]
             ":6:53: auth.forward.key_id: this header has a meaning of its own and cannot tell about the caller",
             ":10:8: auth.key[0].plan: no limit knows this plan | did you mean `pro`?",
             "warning: tollgate.toml:11:11: auth.key[0].expires: this key has expired",
-            ":14:11: auth.key[1].account: a name cannot be empty",
+            ":14:11: auth.key[1].account: a name is 1 to 128 visible characters, with spaces only between them",
             ":16:10: auth.key[2].digest: expected the SHA-256 of a key, 64 hexadecimal digits",
-            ":21:11: auth.key[3].scopes[0]: expected a word without spaces, quotes and backslashes, such as \"images:write\"",
+            ":21:11: auth.key[3].scopes[0]: a scope is 1 to 128 visible ASCII characters without spaces, commas, quotes and backslashes",
         ]
     );
     let twice = format!(
