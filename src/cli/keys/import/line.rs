@@ -3,7 +3,7 @@
 //! No reason quotes what is in the line: a key may stand in the wrong place.
 
 use crate::{
-    auth::{ApiKey, KeyDigest},
+    auth::{ApiKey, KeyDigest, KeyPrefix, Provenance},
     cli::moment::parse_time,
     store::{InvalidName, Name, NewKey, Scope, Scopes},
 };
@@ -168,6 +168,11 @@ fn digest(key: &str, digest: &str) -> Result<KeyDigest, String> {
         ("", "") => Err("`key` or `digest` is missing".to_owned()),
         ("", digest) => digest.parse().map_err(|error| wrong("digest", error)),
         (key, "") => match ApiKey::parse(key) {
+            // A gateway refuses it before it looks it up.
+            Ok(key) if KeyPrefix::default().examine(key.expose()) == Provenance::Damaged => Err(
+                "`key`: begins like a generated key, and its checksum is wrong; is it mistyped?"
+                    .to_owned(),
+            ),
             Ok(key) => Ok(KeyDigest::of(&key)),
             Err(error) => Err(wrong("key", error)),
         },

@@ -62,7 +62,7 @@ fn good_files() {
 fn bad_lines() {
     let head = |line: &str| format!("key,digest,account,plan,scopes,expires_at,id,note\n{line}\n");
     let twice = head(&format!("abc,{DIGEST},a,,,,,"));
-    let table: [(&str, u64, &str); 24] = [
+    let table: [(&str, u64, &str); 25] = [
         ("", 1, "names of the columns"),
         ("abc,acme\n", 1, "column 1 has none"),
         ("key,account,key\n", 1, "column 3 is there twice"),
@@ -72,6 +72,7 @@ fn bad_lines() {
         ("key,account\r\n\r\nabc,a,b\r\n", 3, "3 cells"),
         (&twice, 2, "both there"),
         (&head("a b,,a,,,,,"), 2, "`key`: "),
+        (&head("tg_mistyped,,a,,,,,"), 2, "checksum is wrong"),
         (&head(",123,a,,,,,"), 2, "`digest`: "),
         (&head("abc,,a\u{7},,,,,"), 2, "`account`: "),
         (&head("abc,,a,\u{202e},,,,"), 2, "`plan`: "),
