@@ -2,7 +2,7 @@
 
 use crate::{
     Catalog,
-    config::{self, Config},
+    config::Config,
     gateway::{InvalidPlan, Plan},
     server::{Drain, Listeners, Options, admin, run_worker},
     store::{KeyWatch, Store, StoreError, StoreUrl},
@@ -98,7 +98,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let address = listeners.address();
     let admin = server.admin.map(|address| listen("server.admin", address, 1)).transpose()?;
 
-    let options = Arc::new(options(server, &plan, count));
+    let options = Arc::new(options(config, &plan, count));
     let drain = Drain::default();
     let drain_timeout = server.drain_timeout.get();
     let (ending, ended) = tokio::sync::mpsc::unbounded_channel();
@@ -166,7 +166,9 @@ impl Drop for Ending {
     }
 }
 
-fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
+fn options(config: &Config, plan: &Plan, workers: usize) -> Options {
+    let server = &config.server;
+    let told: Vec<_> = config.auth.iter().flat_map(|auth| auth.forward.names().cloned()).collect();
     Options {
         catalog: plan.catalog.clone(),
         limits: Options::limits(
@@ -179,6 +181,7 @@ fn options(server: &config::Server, plan: &Plan, workers: usize) -> Options {
         send_timeout: server.send_timeout.get(),
         trusted_proxies: server.trusted_proxies.iter().map(|network| network.get()).collect(),
         max_connections: server.max_connections.get().div_ceil(workers),
+        private_trailers: (!told.is_empty()).then(|| told.into()),
         tells_client: plan.asks_for_client,
         access_log: server.access_log,
     }

@@ -321,6 +321,8 @@ async fn each_route_asks_for_what_it_wants() {
             .field("x_key", "root")
             .field("x-scopes", "*")
             .field("x-plan", "root")
+            // Not chosen, and still nothing that a client could say.
+            .field("x-tollgate-plan", "root")
     };
     let good = |path: &str| forged(bearer(post(path), key));
     let none = |path: &str| forged(post(path));
@@ -369,6 +371,15 @@ async fn each_route_asks_for_what_it_wants() {
             }
         }
     }
+    // Behind a body, where a provider may look for them too.
+    let chunked = format!(
+        "POST /required HTTP/1.1\r\nhost: a\r\nte: trailers\r\nauthorization: Bearer {key}\r\ntransfer-encoding: chunked\r\n\
+         trailer: x-key, x-other\r\n\r\n2\r\nhi\r\n0\r\nx-key: root\r\nx-other: 1\r\n\r\n"
+    );
+    gateway.raw(chunked).await.assert_ok("ok");
+    let request = origin.last_request();
+    assert_eq!((request.fields.all("x-key"), request.trailers.has("x-key")), (vec!["k1"], false));
+
     let answer = gateway.ask(good("/admin")).await;
     let challenge = answer.fields.one("www-authenticate");
     assert_eq!(
@@ -376,6 +387,61 @@ async fn each_route_asks_for_what_it_wants() {
         Some(true),
         "{challenge:?}"
     );
+}
+
+#[tokio::test]
+async fn a_key_where_none_is_taken_goes_no_further() {
+    let origin = Origin::ok("ok").await;
+    let gateway = Gateway::setup()
+        .secret(STATIC)
+        .tables("[auth]\naccept = [\"bearer\"]")
+        .tables(&static_key(STATIC, "account = \"acme\""))
+        .upstream_with("provider", &origin.url(), "", "")
+        .route("/required", "provider", "")
+        .route("/none", "provider", "auth = \"none\"")
+        .start()
+        .await;
+    for path in ["/required", "/none"] {
+        let ask = bearer(post(path), STATIC).field("x-api-key", STATIC);
+        gateway.ask(ask).await.assert_ok("ok");
+    }
+    assert!(!origin.raw().contains(STATIC), "{}", origin.raw());
+}
+
+#[tokio::test]
+async fn what_is_refused_for_want_of_a_place_costs_no_units() {
+    let origin = Origin::start(|_| vec![Act::Hold]).await;
+    let gateway = Gateway::setup()
+        .secret(STATIC)
+        .tables("[auth]")
+        .tables(&static_key(STATIC, "account = \"acme\""))
+        .tables("[[limit]]\nname = \"at-once\"\nkey = \"principal\"\nin_flight = 1")
+        .tables("[[limit]]\nname = \"one-route\"\nkey = \"route\"\nin_flight = 9")
+        .tables("[[limit]]\nname = \"per-key\"\nkey = \"principal\"\nrate = \"20/h\"")
+        .upstream("provider", &origin.url(), "")
+        .upstream("nobody", "http://127.0.0.1:9", "")
+        .route("/x", "provider", "limits = [\"per-key\", \"at-once\", \"one-route\"]")
+        .route("/dead", "nobody", "limits = [\"per-key\"]")
+        .start()
+        .await;
+    let request = |path: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {STATIC}\r\n\r\n")
+    };
+    let mut slow = gateway.client().await;
+    slow.send(request("/x")).await;
+    origin.until("one at the provider", |origin| origin.requests().len() == 1).await;
+    for _ in 0..3 {
+        let refused = gateway.raw(request("/x")).await;
+        assert_fault(&refused, &gateway.catalog, Kind::ConcurrencyLimited);
+    }
+    // What failed at the provider was counted, and says so.
+    let failed = gateway.raw(request("/dead")).await;
+    assert_fault(
+        &failed,
+        &gateway.catalog,
+        Kind::Upstream(tollgate::fault::UpstreamKind::Unreachable),
+    );
+    assert_eq!(parameter(&failed, "per-key", "r"), Some(18), "{failed:?}");
 }
 
 #[tokio::test]

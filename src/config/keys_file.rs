@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs, path::Path};
 /// The most mistakes to report.
 const MOST: usize = 10;
 
-/// Reads the digests. `#` begins a comment; empty lines are skipped.
+/// Reads the digests. `#` begins a comment; empty lines are skipped, and so is what follows a digest.
 ///
 /// # Errors
 ///
@@ -22,10 +22,9 @@ fn parse(text: &str) -> Result<Vec<KeyDigest>, Vec<String>> {
     let mut digests = Vec::new();
     let mut mistakes = Vec::new();
     for (i, line) in text.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
+        let line = line.split('#').next().unwrap_or_default();
+        // What `sha256sum` writes behind it is the name of a file.
+        let Some(line) = line.split_whitespace().next() else { continue };
         match line.parse::<KeyDigest>() {
             Err(error) => mistakes.push(format!("line {}: {error}", i + 1)),
             Ok(digest) => match lines.insert(digest, i + 1) {
@@ -54,7 +53,7 @@ mod tests {
     #[test]
     fn digests_a_line() {
         let (a, b) = ("a".repeat(64), "B".repeat(64));
-        let text = format!("# keys\n\n{a}\r\n  {b}  # of b\n");
+        let text = format!("# keys\n\n{a}  -\r\n  {b}  # of b\n");
         assert_eq!(parse(&text), Ok(vec![a.parse().unwrap(), b.parse().unwrap()]));
         let text = format!("{a}\nsk-5ecret\n{}\n", a.to_uppercase());
         assert_eq!(

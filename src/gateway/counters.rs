@@ -20,9 +20,18 @@ use crate::limit::{
 /// What all workers count in.
 #[derive(Clone, Debug)]
 pub(super) struct CounterStore {
-    local: Local,
+    /// A table for each side of the key: whoever floods the one from many addresses does not make the other forget whose
+    /// quota is used up.
+    before: Local,
+    after: Local,
     #[cfg(feature = "redis")]
     shared: Option<Shared>,
+}
+
+/// What is kept for each side of the key: before it is looked at, and behind it.
+pub(super) struct Sides<T> {
+    pub(super) before: T,
+    pub(super) after: T,
 }
 
 #[cfg(feature = "redis")]
@@ -36,22 +45,28 @@ struct Shared {
 impl CounterStore {
     pub(super) fn new(config: &Config) -> Result<Self, InvalidCounters> {
         Ok(Self {
-            local: Local::default(),
+            before: Local::new(config.server.limits_max_keys.get()),
+            after: Local::new(config.server.limits_max_keys.get()),
             #[cfg(feature = "redis")]
             shared: shared(config)?,
         })
     }
 
-    /// The counters of one worker. A connection to a store is its own.
-    pub(super) fn counters(&self) -> WorkerCounters {
+    /// The counters of one worker. Its connection to a store is its own, and one for both sides.
+    pub(super) fn counters(&self) -> Sides<WorkerCounters> {
+        let (before, after) = (self.before.clone(), self.after.clone());
         #[cfg(feature = "redis")]
         if let Some(Shared { store, policies }) = &self.shared {
-            let counters = SharedCounters::new(store.counters(), self.local.clone());
-            return WorkerCounters::Shared(policies.iter().fold(counters, |counters, policy| {
-                counters.on_store_failure(policy.0.as_str(), policy.1)
-            }));
+            let redis = store.counters();
+            let shared = |local| {
+                let counters = SharedCounters::new(redis.clone(), local);
+                WorkerCounters::Shared(policies.iter().fold(counters, |counters, policy| {
+                    counters.on_store_failure(policy.0.as_str(), policy.1)
+                }))
+            };
+            return Sides { before: shared(before), after: shared(after) };
         }
-        WorkerCounters::Local(self.local.clone())
+        Sides { before: WorkerCounters::Local(before), after: WorkerCounters::Local(after) }
     }
 }
 

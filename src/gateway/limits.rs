@@ -13,8 +13,9 @@ pub(super) struct RouteLimits {
     pub(super) before: RateLimitLayer<()>,
     /// Behind it: counted by whose it is.
     pub(super) after: RateLimitLayer<()>,
-    /// Of those that are let in.
-    pub(super) in_flight: InFlightLimitLayer,
+    /// How many at once, on each side; one of a sort that nothing limits where the route has none.
+    pub(super) before_at_once: InFlightLimitLayer,
+    pub(super) after_at_once: InFlightLimitLayer,
 }
 
 impl RouteLimits {
@@ -25,27 +26,27 @@ impl RouteLimits {
         in_flight: &HashMap<&str, InFlightLimitLayer>,
     ) -> Result<Self, (String, InvalidQuota)> {
         let none = RateLimitLayer::new(()).headers(headers(config.server.rate_limit_headers));
-        let (mut before, mut after, mut at_once) = (none.clone(), none, None);
+        let (mut before, mut after) = (none.clone(), none);
+        let (mut before_at_once, mut after_at_once) = (unlimited(), unlimited());
         for used in &route.limits {
             let known = |limit: &&Limit| limit.name.as_str() == used.name;
             let Some(limit) = config.limit.iter().find(known) else { continue };
             let key = key_of(limit, route);
+            let is_before = !matches!(limit.key, LimitKey::Principal | LimitKey::Account);
             if let Some(layer) = in_flight.get(limit.name.as_str()) {
-                at_once = Some(layer.clone().key(key.clone()));
+                let place = if is_before { &mut before_at_once } else { &mut after_at_once };
+                *place = layer.clone().key(key.clone());
             }
             if let Some(quota) = rated(limit, used, key) {
                 let invalid = |error| (used.name.clone(), error);
-                match limit.key {
-                    LimitKey::Principal | LimitKey::Account => {
-                        after = after.quota(quota).map_err(invalid)?;
-                    }
-                    LimitKey::Address | LimitKey::Route | LimitKey::Header(_) => {
-                        before = before.quota(quota).map_err(invalid)?;
-                    }
+                if is_before {
+                    before = before.quota(quota).map_err(invalid)?;
+                } else {
+                    after = after.quota(quota).map_err(invalid)?;
                 }
             }
         }
-        Ok(Self { before, after, in_flight: at_once.unwrap_or_else(unlimited) })
+        Ok(Self { before, after, before_at_once, after_at_once })
     }
 }
 

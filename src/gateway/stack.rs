@@ -1,12 +1,13 @@
 use super::{
-    counters::WorkerCounters,
+    answer::AnswerLayer,
+    counters::{Sides, WorkerCounters},
     keys::Keys,
     plan::{Plan, PlannedRoute, PlannedUpstream},
 };
 use crate::{
     Catalog, Fault,
     admission::Admission,
-    auth::AuthLayer,
+    auth::{AuthLayer, X_API_KEY},
     config::Success,
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
@@ -15,7 +16,7 @@ use crate::{
     server::{ClientBody, Record},
     wrap::{WrapBody, WrapLayer},
 };
-use http::{Request, Response};
+use http::{Request, Response, header};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -25,10 +26,11 @@ use std::{
 use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
 
-/// A provider's body, as the routes pass it on: each layer that can refuse has a body of its own around it.
-pub(crate) type RouteBody =
-    Refusable<Refusable<Refusable<InFlightBody<WrapBody<UpstreamBody<ClientBody>>>>>>;
+/// A provider's body, as the routes pass it on: every layer that can refuse has a body of its own around it.
+pub(crate) type RouteBody = Placed<Refusable<Refusable<Placed<Refusable<Answered>>>>>;
+type Answered = Refusable<WrapBody<UpstreamBody<ClientBody>>>;
 type Refusable<B> = ResponseBody<B>;
+type Placed<B> = InFlightBody<B>;
 
 impl Plan {
     /// One worker's services, every route's stack behind the router, and what they want done on the worker before the
@@ -56,7 +58,7 @@ impl Plan {
             route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)), &worker)
         });
         let router = Router::new(Arc::new((*self.table).clone()), stacks.collect());
-        (router, worker.counters.connect())
+        (router, worker.counters.before.connect())
     }
 }
 
@@ -65,12 +67,16 @@ impl Plan {
 struct Worker {
     catalog: Arc<Catalog>,
     keys: Keys,
-    counters: WorkerCounters,
+    counters: Sides<WorkerCounters>,
 }
 
 impl Worker {
-    fn limit(&self, layer: &RateLimitLayer<()>) -> RateLimitLayer<WorkerCounters> {
-        layer.clone().catalog(self.catalog.clone()).counters(self.counters.clone())
+    fn limit(
+        &self,
+        layer: &RateLimitLayer<()>,
+        counters: &WorkerCounters,
+    ) -> RateLimitLayer<WorkerCounters> {
+        layer.clone().catalog(self.catalog.clone()).counters(counters.clone())
     }
 
     fn auth(&self, route: &PlannedRoute) -> AuthLayer<Keys> {
@@ -96,20 +102,31 @@ fn route_stack(
 + Sync
 + use<> {
     // A function and not `Forward` itself as the service: its future need not be boxed.
-    let forward = service_fn(move |request| target.call(request));
+    let keyed = route.auth.is_some();
+    let forward = service_fn(move |mut request: Request<ClientBody>| {
+        if keyed {
+            // Also from the field where this gateway takes no key: whoever puts it there means it for us.
+            request.headers_mut().remove(header::AUTHORIZATION);
+            request.headers_mut().remove(X_API_KEY);
+        }
+        target.call(request)
+    });
     // Next to the provider: what it wraps is a provider's success and nothing else.
     let wrap = WrapLayer::new(worker.catalog.clone()).enabled(route.success == Success::Wrap);
     let layers = ServiceBuilder::new()
+        // A place that is given back costs nothing, so that places come before units, here and behind the key.
+        .layer(worker.in_flight(&route.limits.before_at_once))
         // Whoever guesses keys is limited too, and costs no lookup.
-        .layer(worker.limit(&route.limits.before))
+        .layer(worker.limit(&route.limits.before, &worker.counters.before))
         // Whose the request is; from here on nobody sees the key.
         .layer(worker.auth(route))
+        .layer(worker.in_flight(&route.limits.after_at_once))
         // What the caller has paid for, by whose it is.
-        .layer(worker.limit(&route.limits.after))
-        // Only what is let in takes a place.
-        .layer(worker.in_flight(&route.limits.in_flight))
+        .layer(worker.limit(&route.limits.after, &worker.counters.after))
+        // What fails from here on was counted, and its answer says so.
+        .layer(AnswerLayer::new(worker.catalog.clone()))
         .layer(wrap);
-    Named { name: route.name.clone(), inner: layers.service(forward) }
+    Named { name: Arc::from(&*route.name), inner: layers.service(forward) }
 }
 
 /// Where a route's requests end.

@@ -67,6 +67,7 @@ impl<S: Stack> Edge<S> {
             peer: self.peer.clone(),
             limits: self.options.limits.clone(),
             body_timeout: self.options.body_timeout,
+            private_trailers: self.options.private_trailers.clone(),
             tells_client: self.options.tells_client,
             state: self.state.clone(),
             refused,

@@ -25,7 +25,7 @@ pub(crate) use self::{
 
 use crate::{Catalog, Fault};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
 use std::{error::Error, sync::Arc, time::Duration};
@@ -72,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) send_timeout: Duration,
     /// Peers whose `X-Forwarded-*` are believed.
     pub(crate) trusted_proxies: Arc<[IpNet]>,
+    /// Trailers that no client may send, besides those that never pass: they say who is calling.
+    pub(crate) private_trailers: Option<Arc<[HeaderName]>>,
     /// Whether the stack asks for the client's address.
     pub(crate) tells_client: bool,
     /// Connections at a time, for each worker.

@@ -39,6 +39,18 @@ impl Checker<'_, '_> {
             }
         }
         self.names(&config.route, &places);
+        self.unused_store(config);
+    }
+
+    /// A store that is written down means keys; without anybody who asks for one, everybody may call.
+    fn unused_store(&mut self, config: &Config) {
+        let path = KeyPath::default().key("server").key("store");
+        if self.root.at(&path).is_some() && config.auth_settings().is_none() {
+            self.warning(
+                &path,
+                "no route asks for a key, so that anybody may call; write a table [auth]",
+            );
+        }
     }
 
     /// From the tree: a route that could not be read for another reason can still name an upstream.

@@ -1,5 +1,6 @@
 use crate::auth::KeyDigest;
 use crate::config::values::{Digest, FieldName, KeyPrefix, Label, Moment, Realm, Scope};
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -84,6 +85,14 @@ pub struct Forward {
     pub plan: Option<FieldName>,
     /// The scopes, with spaces in between. Default: not told.
     pub scopes: Option<FieldName>,
+}
+
+impl Forward {
+    /// The headers that are set.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        let fields = [&self.account, &self.key_id, &self.plan, &self.scopes];
+        fields.into_iter().flatten().map(FieldName::get)
+    }
 }
 
 /// Whether a route wants an API key.

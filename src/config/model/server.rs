@@ -32,6 +32,9 @@ pub struct Server {
     pub limits_timeout: Timeout,
     /// A PEM file of certificate authorities to trust for `rediss://`. Relative to the configuration file. Default: none, the system's.
     pub limits_ca_file: Option<PathBuf>,
+    /// How many callers each process remembers for limits, before the key is looked at and as many behind it; when there are more, those who have used
+    /// least are forgotten. A million takes up to 60 MB, and only when there are that many. Default: `1000000`.
+    pub limits_max_keys: NonZeroUsize,
     /// Which header fields tell callers about their limits. Default: `standard`.
     pub rate_limit_headers: RateLimitHeaders,
     /// Worker threads, each with connections of its own. Default: the number of cores.
@@ -69,6 +72,7 @@ impl Default for Server {
             limits: Limits::Local,
             limits_timeout: Timeout::millis(50),
             limits_ca_file: None,
+            limits_max_keys: const { NonZeroUsize::new(1_000_000).unwrap() },
             rate_limit_headers: RateLimitHeaders::default(),
             workers: None,
             via: None,

@@ -66,6 +66,7 @@ store = "sqlite://${NOWHERE:-k.db}"
 limits = "local"
 limits_timeout = "20ms"
 limits_ca_file = "ca.pem"
+limits_max_keys = 1000
 rate_limit_headers = "both"
 
 [auth]

@@ -1,5 +1,6 @@
 use crate::{Fault, normalize::rescue, server::scan::ConnState};
 use bytes::Bytes;
+use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
@@ -17,6 +18,8 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(crate) struct ClientBody {
     inner: Incoming,
     patience: Duration,
+    /// Trailers that nobody but the gateway may send.
+    private: Option<Arc<[HeaderName]>>,
     /// Where a body that is given up is noted.
     state: Arc<ConnState>,
     ended: bool,
@@ -25,10 +28,25 @@ pub(crate) struct ClientBody {
 }
 
 impl ClientBody {
-    /// `patience` is how long nothing may come.
-    pub(crate) fn new(inner: Incoming, patience: Duration, state: Arc<ConnState>) -> Self {
+    /// `patience` is how long nothing may come; `private` what is taken out of trailers.
+    pub(crate) fn new(
+        inner: Incoming,
+        patience: Duration,
+        private: Option<Arc<[HeaderName]>>,
+        state: Arc<ConnState>,
+    ) -> Self {
         let ended = inner.is_end_stream();
-        Self { inner, patience, state, ended, timer: None }
+        Self { inner, patience, private, state, ended, timer: None }
+    }
+
+    /// A frame as it goes on.
+    fn clean(&self, mut frame: Frame<Bytes>) -> Frame<Bytes> {
+        if let (Some(private), Some(trailers)) = (&self.private, frame.trailers_mut()) {
+            for name in &**private {
+                trailers.remove(name);
+            }
+        }
+        frame
     }
 }
 
@@ -47,7 +65,10 @@ impl Body for ClientBody {
                     timer.as_mut().reset(Instant::now() + this.patience);
                 }
                 this.ended = frame.is_none() || this.inner.is_end_stream();
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| fault_of(&error))))
+                Poll::Ready(frame.map(|frame| match frame {
+                    Ok(frame) => Ok(this.clean(frame)),
+                    Err(error) => Err(fault_of(&error)),
+                }))
             }
             Poll::Pending => {
                 let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.patience)));

@@ -90,12 +90,12 @@ fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// Removes what an untrusted peer says of others, and, whoever wrote them, names with `_` that some servers
+/// Removes what an untrusted peer says of others and of who is calling, and, whoever wrote them, names with `_` that some servers
 /// behind us would take for one of the names that we answer for.
 fn remove_forged(headers: &mut HeaderMap, trusted: bool) {
     let forged = |name: &&HeaderName| match name.as_str() {
         name if name.contains('_') => is_ours(&name.replace('_', "-")),
-        name => !trusted && is_about_clients(name),
+        name => !trusted && (is_about_clients(name) || name.starts_with("x-tollgate-")),
     };
     if headers.keys().any(|name| forged(&name)) {
         let names: Vec<_> = headers.keys().filter(forged).cloned().collect();
@@ -202,5 +202,8 @@ mod tests {
         for left in [got.0, got.1] {
             assert!(left.contains("a_b: 1") && !left.contains("6.6.6.6") && !left.contains("root"));
         }
+        // Of a gateway in front it is believed, of anybody else not.
+        let (trusted, untrusted) = forward(&[("X-Tollgate-Plan", "max")]).remove(0);
+        assert!(trusted.contains("max") && !untrusted.contains("max"));
     }
 }

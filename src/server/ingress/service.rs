@@ -4,7 +4,7 @@ use crate::{
     admission::Admission,
     server::scan::{self, ConnState},
 };
-use http::{Request, Version};
+use http::{HeaderName, Request, Version};
 use hyper::body::Incoming;
 use std::{
     sync::Arc,
@@ -21,6 +21,8 @@ pub(crate) struct Ingress<S> {
     pub(crate) limits: Arc<scan::Limits>,
     /// How long nothing of a request's body may come.
     pub(crate) body_timeout: Duration,
+    /// Trailers that nobody but the gateway may send.
+    pub(crate) private_trailers: Option<Arc<[HeaderName]>>,
     /// Whether somebody further in asks who the client is.
     pub(crate) tells_client: bool,
     /// What the scanner and the connection's service tell each other.
@@ -32,7 +34,12 @@ pub(crate) struct Ingress<S> {
 impl<S> Ingress<S> {
     fn admit(&mut self, request: Request<Incoming>) -> Result<Request<ClientBody>, Fault> {
         let (mut parts, body) = request.into_parts();
-        let body = ClientBody::new(body, self.body_timeout, self.state.clone());
+        let body = ClientBody::new(
+            body,
+            self.body_timeout,
+            self.private_trailers.clone(),
+            self.state.clone(),
+        );
         if let Some(fault) = self.refused.take() {
             return Err(fault);
         }
