@@ -395,7 +395,7 @@ async fn a_key_where_none_is_taken_goes_no_further() {
     let gateway = Gateway::setup()
         .secret(STATIC)
         .tables("[auth]\naccept = [\"bearer\"]")
-        .tables(&static_key(STATIC, "account = \"acme\""))
+        .tables(&static_key(STATIC, "account = \"acme\"\nid = \"k1\""))
         .upstream_with("provider", &origin.url(), "", "")
         .route("/required", "provider", "")
         .route("/none", "provider", "auth = \"none\"")
@@ -406,6 +406,10 @@ async fn a_key_where_none_is_taken_goes_no_further() {
         gateway.ask(ask).await.assert_ok("ok");
     }
     assert!(!origin.raw().contains(STATIC), "{}", origin.raw());
+    let line = gateway.logged(|line| line["route"] == "* /required").await;
+    assert_eq!((&line["account"], &line["key"]), (&"acme".into(), &"k1".into()), "{line}");
+    let line = gateway.logged(|line| line["route"] == "* /none").await;
+    assert!(line["account"].is_null(), "{line}");
 }
 
 #[tokio::test]

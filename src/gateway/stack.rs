@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Catalog, Fault,
     admission::Admission,
-    auth::{AuthLayer, X_API_KEY},
+    auth::{AuthLayer, Principal, X_API_KEY},
     config::Success,
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tower::{ServiceBuilder, service_fn};
+use tower::{ServiceBuilder, layer::layer_fn, service_fn};
 use tower_service::Service;
 
 /// A provider's body, as the routes pass it on: every layer that can refuse has a body of its own around it.
@@ -120,6 +120,7 @@ fn route_stack(
         .layer(worker.limit(&route.limits.before, &worker.counters.before))
         // Whose the request is; from here on nobody sees the key.
         .layer(worker.auth(route))
+        .layer(layer_fn(|inner| Known { inner }))
         .layer(worker.in_flight(&route.limits.after_at_once))
         // What the caller has paid for, by whose it is.
         .layer(worker.limit(&route.limits.after, &worker.counters.after))
@@ -180,6 +181,35 @@ where
     fn call(&mut self, request: Request<B>) -> S::Future {
         if let Some(record) = request.extensions().get::<Arc<Record>>() {
             record.set_route(&self.name);
+        }
+        self.inner.call(request)
+    }
+}
+
+/// Tells the access log who calls.
+#[derive(Clone)]
+struct Known<S> {
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for Known<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        let extensions = request.extensions();
+        if let (Some(record), Some(principal)) =
+            (extensions.get::<Arc<Record>>(), extensions.get::<Principal>())
+        {
+            record.set_caller(principal);
         }
         self.inner.call(request)
     }

@@ -1,4 +1,4 @@
-use crate::Fault;
+use crate::{Fault, auth::Principal};
 use http::{HeaderValue, Method, StatusCode};
 use std::{
     sync::{
@@ -14,6 +14,7 @@ use std::{
 pub(crate) struct Record {
     method: Method,
     route: OnceLock<Arc<str>>,
+    caller: OnceLock<Principal>,
     started: Instant,
     logged: AtomicBool,
 }
@@ -23,6 +24,7 @@ impl Record {
         Arc::new(Self {
             method: method.clone(),
             route: OnceLock::new(),
+            caller: OnceLock::new(),
             started: Instant::now(),
             logged: AtomicBool::new(false),
         })
@@ -33,6 +35,11 @@ impl Record {
         let _ = self.route.set(name.clone());
     }
 
+    /// It is known who calls.
+    pub(crate) fn set_caller(&self, principal: &Principal) {
+        let _ = self.caller.set(principal.clone());
+    }
+
     /// The one line of a request, when the head of its answer leaves.
     ///
     /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
@@ -41,13 +48,18 @@ impl Record {
         let request_id = printable(id);
         let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
         let (status, duration_ms) = (status.as_u16(), millis(self.started.elapsed()));
+        // What is not known is not in the line.
+        let account = self.caller.get().map(Principal::account);
+        let key = self.caller.get().map(Principal::key_id);
         match fault {
-            None => tracing::info!(request_id, %method, route, status, duration_ms, "request"),
+            None => {
+                tracing::info!(request_id, %method, route, account, key, status, duration_ms, "request");
+            }
             Some(fault) => {
                 let kind = fault.kind().map_or("custom", |kind| kind.as_str());
                 let source = fault.raised_by().as_str();
                 tracing::info!(
-                    request_id, %method, route, status, fault = kind, source, reason = %fault,
+                    request_id, %method, route, account, key, status, fault = kind, source, reason = %fault,
                     duration_ms, "request"
                 );
             }
