@@ -1,7 +1,7 @@
 //! Where requests are counted: in this process, or in a store that several share.
 
 use crate::{
-    config::{Config, Limits},
+    config::Config,
     limit::{Counters, CountersError, Demands, Levels, Local},
 };
 use pin_project_lite::pin_project;
@@ -11,6 +11,8 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "redis")]
+use crate::config::Limits;
 #[cfg(feature = "redis")]
 use crate::limit::{
     OnStoreFailure,
