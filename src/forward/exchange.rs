@@ -212,7 +212,7 @@ where
         parts.extensions.clear();
         let failed = parts.status.as_u16() >= 400;
         let keep = hygiene::keep_alive_hint(&parts.headers);
-        let hidden = hygiene::clean_response(&mut parts, self.endpoint.authority());
+        let hidden = hygiene::clean_response(&mut parts, &self.endpoint);
         if switched && let Some(protocol) = &facts.upgrade {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             parts.headers.insert(header::UPGRADE, protocol.clone());

@@ -84,13 +84,12 @@
 //! # What callers are told
 //!
 //! Successes, failures and refusals have `RateLimit-Policy` and `RateLimit`, as in
-//! draft-ietf-httpapi-ratelimit-headers-11, with a member for each quota; [`Headers`] is the switch for them and for the
+//! draft-ietf-httpapi-ratelimit-headers-11, with a member for each quota, which counts requests; [`Headers`] is the switch for them and for the
 //! older `X-RateLimit-*`.
 //!
 //! | | |
 //! |---|---|
 //! | `q`, `w` | the rate, over the shortest whole number of seconds in which the burst comes back: `100/s` with a burst of 200 is `q=200;w=2`. Never less than the burst |
-//! | `qu` | the [`Unit`], unless it is the request |
 //! | `r` | what can be spent at once |
 //! | `t` | for how long no more than that can be done: until one more request like this one is possible, rounded up. In a refusal, for the quota that takes longest, it is `Retry-After`. Left out where there is nothing to wait for, and where it would outlast `Retry-After` |
 //!
@@ -137,6 +136,6 @@ pub use self::{
     key::{Caller, Extractor, Key, KeyExtractor},
     layer::RateLimitLayer,
     local::Local,
-    quota::{InvalidQuota, MAX_NAME_LEN, Quota, Unit},
+    quota::{InvalidQuota, MAX_NAME_LEN, Quota},
     service::RateLimit,
 };

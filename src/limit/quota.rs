@@ -24,7 +24,6 @@ pub struct Quota {
     pub(super) key: Key,
     pub(super) ipv6_prefix: u8,
     pub(super) cost: NonZeroU32,
-    pub(super) unit: Unit,
 }
 
 /// The longest name of a quota, in bytes.
@@ -47,7 +46,6 @@ impl Quota {
             key: Key::Address,
             ipv6_prefix: IPV6_PREFIX,
             cost: NonZeroU32::MIN,
-            unit: Unit::Requests,
         }
     }
 
@@ -66,17 +64,10 @@ impl Quota {
         self
     }
 
-    /// How many units a request costs. Default: 1.
+    /// As how many requests one is counted. Default: 1.
     #[must_use]
     pub fn cost(mut self, units: NonZeroU32) -> Self {
         self.cost = units;
-        self
-    }
-
-    /// What a unit is. Default: a request.
-    #[must_use]
-    pub fn unit(mut self, unit: Unit) -> Self {
-        self.unit = unit;
         self
     }
 
@@ -133,30 +124,6 @@ impl Quota {
 pub(super) fn is_name(name: &str) -> bool {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     (1..=MAX_NAME_LEN).contains(&name.len()) && name.bytes().all(plain)
-}
-
-/// What a quota's units are, as in section 3.1.2 of draft-ietf-httpapi-ratelimit-headers-11: the units that a client
-/// may be told.
-///
-/// A request that costs more than one unit is still counted in requests, as several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unit {
-    /// Requests: the unit where none is named.
-    #[default]
-    Requests,
-    /// Bytes of content.
-    ContentBytes,
-}
-
-impl Unit {
-    /// The value of `qu`, if there has to be one.
-    pub(super) const fn as_parameter(self) -> Option<&'static str> {
-        match self {
-            Self::Requests => None,
-            Self::ContentBytes => Some("content-bytes"),
-        }
-    }
 }
 
 /// Why a quota cannot be.

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use std::{
-    mem,
+    error::Error,
+    iter, mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -120,7 +121,10 @@ impl<C> Shared<C> {
                 let verdict = tariff.verdict(&levels);
                 (levels, verdict)
             }
-            Err(_) => (Levels::new(), Err(Fault::StoreUnavailable)),
+            Err(error) => {
+                log(&error);
+                (Levels::new(), Err(Fault::StoreUnavailable))
+            }
         };
         let Err(fault) = verdict else { return Ok(levels) };
         let context = EnvelopeContext::of(request);
@@ -128,4 +132,19 @@ impl<C> Shared<C> {
         fields::state(&mut parts, self.headers, tariff, &levels);
         Err(Response::from_parts(parts, body))
     }
+}
+
+/// The answer does not say why; nor is a store that is away the same news with every request, so it is not a warning.
+fn log(error: &CountersError) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let mut source = error.source();
+    let causes: Vec<String> = iter::from_fn(|| {
+        let cause = source?;
+        source = cause.source();
+        Some(cause.to_string())
+    })
+    .collect();
+    tracing::debug!(causes = causes.join(": "), "limits: {error}");
 }

@@ -1,4 +1,4 @@
-use super::{Demand, Demands, InvalidQuota, Key, Level, MAX_QUOTAS, Quota, Rate, Unit, key::half};
+use super::{Demand, Demands, InvalidQuota, Key, Level, MAX_QUOTAS, Quota, Rate, key::half};
 use crate::{Fault, auth::Principal};
 use http::{HeaderValue, request::Parts};
 use sha2::{Digest, Sha256};
@@ -61,11 +61,11 @@ impl Tariff {
     fn new(quotas: &[Quota], plan: Option<&str>) -> Self {
         let terms: Box<[_]> = quotas.iter().map(|quota| Terms::new(quota, plan)).collect();
         let mut policy = String::new();
-        for (quota, terms) in quotas.iter().zip(&terms) {
+        for terms in &terms {
             if !policy.is_empty() {
                 policy.push_str(", ");
             }
-            terms.write_policy(quota.unit, &mut policy);
+            terms.write_policy(&mut policy);
         }
         // Names have been checked, so that this is a value unless it is empty.
         let policy = Some(policy).filter(|policy| !policy.is_empty());
@@ -102,7 +102,8 @@ impl Terms {
             .chain_update(rate.burst().get().to_be_bytes())
             .chain_update(&*quota.name);
         Self {
-            name: quota.name.clone(),
+            // A name of its own: each request counts its references up and down, and workers are not to share that.
+            name: Arc::from(&*quota.name),
             rate,
             cost: quota.cost,
             key: quota.key.clone(),
@@ -124,16 +125,12 @@ impl Terms {
     ///
     /// `w` has whole seconds only. It is the shortest time in which the whole burst comes back, rounded up, and `q` what
     /// comes back in it: the true rate, and never less than what can be spent at once.
-    fn write_policy(&self, unit: Unit, policy: &mut String) {
+    fn write_policy(&self, policy: &mut String) {
         let interval = self.rate.interval().as_nanos();
         let all = interval.saturating_mul(self.rate.burst().get().into());
         let window = all.div_ceil(NANOS).max(1);
         let quota = (window * NANOS / interval).min(MAX_INTEGER.into());
-        let _ = write!(policy, r#""{}";q={quota}"#, self.name);
-        if let Some(unit) = unit.as_parameter() {
-            let _ = write!(policy, r#";qu="{unit}""#);
-        }
-        let _ = write!(policy, ";w={window}");
+        let _ = write!(policy, r#""{}";q={quota};w={window}"#, self.name);
     }
 
     /// How long a caller can do no more than what remains allows: until one more request like this one can be sent
@@ -208,11 +205,17 @@ mod tests {
             let want = format!(r#""a b";{want}"#);
             assert_eq!(policy(&[Quota::new("a b", rate)]), Some(want), "{rate:?}");
         }
-        let second = Quota::new("b", rate(5, SECOND, 5)).unit(Unit::ContentBytes);
-        let both = [Quota::new("a", rate(1, SECOND, 1)), second];
-        let want = r#""a";q=1;w=1, "b";q=5;qu="content-bytes";w=1"#;
+        let both = ["a", "b"].map(|name| Quota::new(name, rate(1, SECOND, 1)));
+        let want = r#""a";q=1;w=1, "b";q=1;w=1"#;
         assert_eq!(policy(&both), Some(want.into()));
         assert_eq!(policy(&[]), None);
+    }
+
+    #[test]
+    fn layers_of_one_quota_share_no_name() {
+        let quota = Quota::new("q", rate(1, SECOND, 1));
+        let [one, other] = [(); 2].map(|()| Terms::new(&quota, None));
+        assert!(!Arc::ptr_eq(&one.name, &other.name));
     }
 
     #[test]

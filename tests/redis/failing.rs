@@ -19,7 +19,7 @@ fn server(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     url
 }
 
-fn serve(mut stream: TcpStream, answer: &impl Fn(&str) -> String) {
+pub(super) fn serve(mut stream: TcpStream, answer: &impl Fn(&str) -> String) {
     let mut buffer = [0; 64 * 1024];
     while let Ok(n @ 1..) = stream.read(&mut buffer) {
         let asked = String::from_utf8_lossy(&buffer[..n]);
@@ -140,4 +140,25 @@ async fn a_full_server_and_a_replica() {
     assert!(matches!(reason(&error), Unavailable::ReadOnly | Unavailable::Closed), "{error:?}");
     let _: () = redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).query(&mut client).unwrap();
     back(&counters).await;
+}
+
+#[tokio::test]
+async fn a_check_that_waited_for_the_connection_opens_its_circuit() {
+    // Well until a check comes, and then silent.
+    let url = server(|asked| {
+        let answer = match asked {
+            asked if asked.contains("LOAD") => {
+                thread::sleep(Duration::from_millis(50));
+                "$2\r\nab\r\n"
+            }
+            asked if asked.contains(":a:") => "",
+            _ => "*0\r\n",
+        };
+        answer.to_owned()
+    });
+    let counters = RedisStore::new(config(&url).timeout(Duration::from_millis(500))).counters();
+    // It is asked before there is a session, and it is the session that does not answer.
+    let error = counters.check(demands([demand("a", 5)])).await.unwrap_err();
+    assert_eq!(reason(&error), Unavailable::Timeout);
+    assert!(!counters.is_available());
 }

@@ -5,8 +5,8 @@ use crate::config::{
     suggest::closest,
     tree::{KeyPath, printable},
 };
-use crate::limit::MAX_QUOTAS;
-use std::collections::{HashMap, HashSet};
+use crate::limit::{MAX_QUOTAS, Quota};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 impl Checker<'_, '_> {
     pub(super) fn limits(&mut self, config: &Config) {
@@ -19,6 +19,7 @@ impl Checker<'_, '_> {
             }
             if self.is_readable(&place) {
                 self.numbers(limit, &place);
+                self.counted_by(config, limit, &place);
             }
         }
         let used: HashSet<&str> = config
@@ -55,6 +56,9 @@ impl Checker<'_, '_> {
                 }
             }
         }
+        if !in_flight {
+            self.rates(limit, place);
+        }
         for (name, plan) in &limit.plans {
             let place = place.key("plans").key(name);
             let (wrong, right) = match in_flight {
@@ -66,9 +70,31 @@ impl Checker<'_, '_> {
                 self.error(&place, format!("expected {wanted}, as in the limit itself"), None);
             }
         }
+    }
+
+    /// Each rate, the limit's own and those of its plans, can be kept.
+    fn rates(&mut self, limit: &Limit, place: &KeyPath) {
+        for (plan, rate) in limit.rates() {
+            let Err(invalid) = Quota::new(limit.name.as_str(), rate).check() else { continue };
+            let place = plan.map_or(place.clone(), |plan| place.key("plans").key(plan));
+            // A rate's own burst is back within its time: only one that is written can be too large.
+            self.error(&place.key("burst"), invalid.to_string(), None);
+        }
+    }
+
+    /// Only who is known has a plan; and nobody chooses by which value of a header they are counted.
+    fn counted_by(&mut self, config: &Config, limit: &Limit, place: &KeyPath) {
         if !limit.plans.is_empty() && !is_of_principal(&limit.key) {
             let message = "only limits that are counted by principal or account have plans";
             self.error(&place.key("plans"), message, None);
+        }
+        let (LimitKey::Header(name), Some(auth)) = (&limit.key, &config.auth) else { return };
+        let forward = &auth.forward;
+        let ours = [&forward.account, &forward.key_id, &forward.plan, &forward.scopes];
+        if ours.into_iter().flatten().any(|ours| ours.get() == name) {
+            let message = "`auth.forward` sets this header later: here it is what the client chose";
+            let help = "count by `principal` or `account`".to_owned();
+            self.error(&place.key("key"), message, Some(help));
         }
     }
 
@@ -81,14 +107,20 @@ impl Checker<'_, '_> {
         if route.limits.len() > MAX_QUOTAS {
             self.error(&path, format!("a route has at most {MAX_QUOTAS} limits"), None);
         }
-        let mut seen = HashSet::new();
+        let (mut seen, mut at_once) = (HashSet::new(), HashMap::new());
         for (i, used) in route.limits.iter().enumerate() {
             let place = path.index(i);
-            if !seen.insert(&used.name) {
+            let is_new = seen.insert(&used.name);
+            if !is_new {
                 self.error(&place, "this limit is there twice", None);
             }
             match config.limit.iter().find(|limit| limit.name.as_str() == used.name) {
-                Some(limit) => self.fits(config, route, limit, used.cost.get(), &place),
+                Some(limit) => {
+                    self.fits(config, route, limit, used.cost.get(), &place);
+                    if is_new && limit.in_flight.is_some() {
+                        self.only_one_of_its_sort(limit, &mut at_once, &place);
+                    }
+                }
                 None if self.is_readable(&KeyPath::default().key("limit")) && !self.damaged => {
                     let names: Vec<&str> =
                         config.limit.iter().map(|limit| limit.name.as_str()).collect();
@@ -117,6 +149,29 @@ impl Checker<'_, '_> {
         if let Some(burst) = smallest.filter(|burst| *burst < cost) {
             let message = format!("a cost above the burst of {burst} would never be admitted");
             self.error(place, message, None);
+        }
+    }
+
+    /// Requests at a time are counted in two places: before a route looks at the key, and behind that.
+    fn only_one_of_its_sort<'c>(
+        &mut self,
+        limit: &'c Limit,
+        seen: &mut HashMap<&'static str, &'c str>,
+        place: &KeyPath,
+    ) {
+        let sort = match is_of_principal(&limit.key) {
+            true => "principal or account",
+            false => "address, route or header",
+        };
+        match seen.entry(sort) {
+            Entry::Vacant(entry) => _ = entry.insert(limit.name.as_str()),
+            Entry::Occupied(first) => {
+                let first = first.get();
+                let message =
+                    format!("a second limit of requests at a time by {sort}, beside `{first}`");
+                let help = "a route has one `in_flight` by address, route or header, and one by principal or account";
+                self.error(place, message, Some(help.to_owned()));
+            }
         }
     }
 }

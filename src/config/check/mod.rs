@@ -63,8 +63,13 @@ impl Checker<'_, '_> {
         server.store = store.or(server.store.take());
         if let Some(file) = &mut server.limits_ca_file {
             *file = directory.join(&*file);
+            let (path, is_tls) = (KeyPath::default().key("server"), server.limits.is_tls());
             if let Err(message) = check_ca_file(file) {
-                self.error(&KeyPath::default().key("server").key("limits_ca_file"), message, None);
+                self.error(&path.key("limits_ca_file"), message, None);
+            } else if !is_tls && self.is_readable(&path.key("limits")) {
+                let message =
+                    "means nothing unless `limits` is a URL with `rediss://` or `valkeys://`";
+                self.error(&path.key("limits_ca_file"), message, None);
             }
         }
         let server = &config.server;

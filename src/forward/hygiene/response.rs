@@ -1,7 +1,10 @@
 use super::hop_by_hop::{
     has_token, is_forbidden_trailer, is_hop_by_hop, remove_hop_by_hop, remove_where,
 };
-use crate::fault::{Cause, UpstreamFault, UpstreamKind};
+use crate::{
+    fault::{Cause, UpstreamFault, UpstreamKind},
+    forward::Endpoint,
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, response::Parts, uri::Authority,
 };
@@ -30,15 +33,24 @@ fn is_identifying(name: &HeaderName) -> bool {
         || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
-/// Makes a provider's answer one of ours: hop-by-hop fields out, and what identifies the provider.
+/// Whether the field tells how much more of a provider may be used, by whoever its credential belongs to.
+fn is_about_limits(name: &HeaderName) -> bool {
+    ["ratelimit", "rate-limit"].iter().any(|part| name.as_str().contains(part))
+}
+
+/// Makes a provider's answer one of ours: hop-by-hop fields out, what identifies the provider, and what is about our
+/// account there.
 ///
 /// True for a redirect of the provider to itself: its body, which says again where to go, is not to be shown.
-pub(in crate::forward) fn clean_response(parts: &mut Parts, provider: &Authority) -> bool {
+pub(in crate::forward) fn clean_response(parts: &mut Parts, endpoint: &Endpoint) -> bool {
+    let (provider, is_our_account) = (endpoint.authority(), endpoint.credential().is_some());
     let headers = &mut parts.headers;
     if headers.contains_key(header::CONNECTION) {
         remove_hop_by_hop(headers);
     }
-    remove_where(headers, |name| is_hop_by_hop(name) || is_identifying(name));
+    remove_where(headers, |name| {
+        is_hop_by_hop(name) || is_identifying(name) || is_our_account && is_about_limits(name)
+    });
     if parts.status == StatusCode::NO_CONTENT {
         // RFC 9110, section 8.6: it has none, whatever the provider says.
         headers.remove(header::CONTENT_LENGTH);
@@ -189,7 +201,12 @@ pub(super) fn keep_trailers(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forward::Credential;
     use http::Response;
+
+    fn endpoint() -> Endpoint {
+        Endpoint::new(&Uri::from_static("http://provider.test")).unwrap()
+    }
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -234,11 +251,32 @@ mod tests {
         for (sent, want) in table {
             let mut parts = Response::new(()).into_parts().0;
             parts.headers = headers(sent);
-            let shown = !clean_response(&mut parts, &Authority::from_static("provider.test"));
+            let shown = !clean_response(&mut parts, &endpoint());
             assert!(shown, "only a redirect has a body that is not shown");
             let left: Vec<_> =
                 parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
             assert_eq!(left, *want, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn limits_of_our_account_stay_here() {
+        let table = [
+            ("ratelimit", true),
+            ("ratelimit-policy", true),
+            ("x-ratelimit-remaining-tokens", true),
+            ("x-rate-limit-reset", true),
+            ("retry-after", false),
+            ("x-rate", false),
+        ];
+        let ours = || endpoint().with_credential(Credential::bearer("k").unwrap());
+        for (name, stays) in table {
+            for (endpoint, want) in [(ours(), !stays), (endpoint(), true)] {
+                let mut parts = Response::new(()).into_parts().0;
+                parts.headers = headers(&[(name, "1")]);
+                clean_response(&mut parts, &endpoint);
+                assert_eq!(parts.headers.contains_key(name), want, "{name}");
+            }
         }
     }
 
@@ -270,7 +308,7 @@ mod tests {
                 .header("location", location)
                 .header("content-length", "9");
             let mut parts = response.body(()).unwrap().into_parts().0;
-            let hidden = clean_response(&mut parts, &Authority::from_static("provider.test"));
+            let hidden = clean_response(&mut parts, &endpoint());
             assert_eq!(hidden, want, "{location}");
             assert_eq!(parts.headers.contains_key("content-length"), !want);
         }

@@ -76,8 +76,13 @@ impl Link {
     }
 
     async fn ask(&self, demands: &Demands) -> Result<Levels, Unavailable> {
-        let generation = self.state.borrow().generation;
-        let answer = async { self.session().await?.check(demands).await };
+        // Of the session that is asked; of the attempt to connect, if there is none in time.
+        let mut generation = self.state.borrow().generation;
+        let answer = async {
+            let (asked, mut session) = self.session().await?;
+            generation = asked;
+            session.check(demands).await
+        };
         let answer = time::timeout(self.shared.config.timeout, answer).await;
         let answer = answer.unwrap_or(Err(Unavailable::Timeout));
         if let Err(reason) = &answer
@@ -88,16 +93,21 @@ impl Link {
         answer
     }
 
-    async fn session(&self) -> Result<Session, Unavailable> {
-        if let Phase::Ready(session) = &self.state.borrow().phase {
-            return Ok(session.clone());
+    /// The session, and its generation.
+    async fn session(&self) -> Result<(u64, Session), Unavailable> {
+        let ready = |state: &State| match &state.phase {
+            Phase::Ready(session) => Some((state.generation, session.clone())),
+            _ => None,
+        };
+        if let Some(found) = ready(&self.state.borrow()) {
+            return Ok(found);
         }
         let mut state = self.state.subscribe();
         let state = state.wait_for(|state| !matches!(state.phase, Phase::Connecting)).await;
-        match state.as_deref().map(|state| &state.phase) {
-            Ok(Phase::Ready(session)) => Ok(session.clone()),
-            Ok(Phase::Away(reason)) => Err(reason.clone()),
-            _ => Err(Unavailable::Closed),
+        let state = state.map_err(|_| Unavailable::Closed)?;
+        match &state.phase {
+            Phase::Away(reason) => Err(reason.clone()),
+            _ => ready(&state).ok_or(Unavailable::Closed),
         }
     }
 
@@ -184,7 +194,9 @@ impl Keeper {
     async fn hold(&mut self, mut session: Session, mut driver: Driver) -> Option<Unavailable> {
         loop {
             self.publish(Phase::Ready(session.clone()));
-            self.shared.outage.back(&self.shared.config.url);
+            if self.shared.away.load(Ordering::Relaxed) == 0 {
+                self.shared.outage.back(&self.shared.config.url);
+            }
             let reason = tokio::select! {
                 biased;
                 reason = self.circuit_opens() => reason?,

@@ -16,9 +16,11 @@ pub(super) struct OutageLog {
 struct State {
     /// Since when it has been away.
     since: Option<Instant>,
-    /// The last line: why, and how long none like it follows.
+    /// The last line: why, and when.
     last: Option<(Unavailable, Instant)>,
+    /// How long no line follows that says the same.
     pause: Duration,
+    /// There was a line about this outage.
     announced: bool,
 }
 
@@ -56,14 +58,16 @@ impl State {
     fn away(&mut self, reason: &Unavailable, now: Instant) -> bool {
         self.since.get_or_insert(now);
         self.pause = match &self.last {
-            Some((last, until)) if last == reason && now < *until => return false,
+            Some((last, at)) if last == reason && now < *at + self.pause => return false,
             // It goes on, or comes again and again.
-            Some((last, until)) if last == reason && now < *until + self.pause => {
+            Some((last, at)) if last == reason && now < *at + self.pause * 2 => {
                 (self.pause * 2).min(LAST_PAUSE)
             }
+            // One outage has several reasons within a moment: closed, then unreachable, then loading.
+            Some((_, at)) if self.announced && now < *at + FIRST_PAUSE => return false,
             _ => FIRST_PAUSE,
         };
-        self.last = Some((reason.clone(), now + self.pause));
+        self.last = Some((reason.clone(), now));
         self.announced = true;
         true
     }
@@ -94,11 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn another_reason_is_another_line() {
+    fn another_reason_is_another_line_unless_it_follows_at_once() {
         let (mut state, start) = (State::default(), Instant::now());
         assert!(state.away(&Unavailable::Closed, start));
-        assert!(state.away(&Unavailable::Loading, start));
-        assert!(!state.away(&Unavailable::Loading, start + second(1)));
+        assert!(!state.away(&Unavailable::Loading, start));
+        assert!(!state.away(&Unavailable::Closed, start + second(1)));
+        assert!(state.away(&Unavailable::Loading, start + second(10)));
+        state.back(start + second(11));
+        assert!(state.away(&Unavailable::Closed, start + second(12)), "another outage");
     }
 
     #[test]

@@ -73,6 +73,13 @@ impl fmt::Display for RedisUrlError {
 
 impl Error for RedisUrlError {}
 
+impl RedisUrl {
+    /// Whether it is spoken to over TLS.
+    pub const fn is_tls(&self) -> bool {
+        matches!(self.address, Address::Tcp { tls: true, .. })
+    }
+}
+
 impl FromStr for RedisUrl {
     type Err = RedisUrlError;
 
@@ -185,6 +192,7 @@ mod tests {
             let url: RedisUrl = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(url.to_string(), shown, "{text}");
             assert_eq!(format!("{url:?}"), format!("RedisUrl({shown})"), "{text}");
+            assert_eq!(url.is_tls(), text.starts_with("rediss:"), "{text}");
             let login = url.login.as_ref();
             assert_eq!(login.and_then(|login| login.user.as_deref()), user, "{text}");
             assert_eq!(login.map(|login| login.password.as_str()), password, "{text}");
