@@ -12,12 +12,12 @@ use super::store::StoreArgs;
 use crate::store::Missing;
 use clap::Subcommand;
 
-/// What the help says of the file.
+/// Part of `keys --help`.
 const BACKUP: &str = "\
-Backup and restore, while gateways run:
-  sqlite3 keys.db \"VACUUM INTO 'backup.db'\"    a copy, whole as of one moment (cp is not)
-  mv backup.db keys.db                           from a file beside it, after removing keys.db, keys.db-wal and
-                                                 keys.db-shm; gateways read it within a second
+Back up, while gateways run (cp is not enough):
+  sqlite3 keys.db \"VACUUM INTO 'backup.db'\"
+Restore; gateways read it within a second:
+  rm -f keys.db keys.db-wal keys.db-shm && mv backup.db keys.db
 
 Never copy over a store that is open: gateways do not notice, and what its -wal holds is mixed into the copy.";
 
