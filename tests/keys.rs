@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -342,11 +342,9 @@ fn killed_while_it_imports() {
 fn files_that_are_no_store() {
     let store = Store::new();
     fs::write(store.file(), "").unwrap();
-    assert_eq!(
-        store.json(&["keys", "list"]),
-        serde_json::json!([]),
-        "an empty file is a new store"
-    );
+    store.fails(1, "no store", &["keys", "list"]);
+    // An empty file becomes one.
+    store.ok(&["keys", "create", "--account", "acme"]);
     fs::write(store.file(), "key,account\n".repeat(500)).unwrap();
     store.fails(1, "no SQLite database", &["keys", "list"]);
     fs::remove_file(store.file()).unwrap();
@@ -396,4 +394,77 @@ fn a_file_that_may_only_be_read() {
     let (code, said) = run(&create);
     assert!(code == Some(1) && said.contains("cannot be made"), "{said}");
     mode(store.directory.path(), 0o755);
+}
+
+/// Only who brings keys makes a store for them.
+#[test]
+fn no_store_is_made_by_mistake() {
+    let store = Store::new();
+    let table: [&[&str]; 8] = [
+        &["keys", "list"],
+        &["keys", "show", "first"],
+        &["keys", "revoke", "first"],
+        &["keys", "rotate", "first"],
+        &["accounts", "list"],
+        &["accounts", "suspend", "acme"],
+        &["accounts", "resume", "acme"],
+        &["keys", "import", "none.csv"],
+    ];
+    for arguments in table {
+        let said = if arguments.contains(&"import") { "none.csv" } else { "there is no store" };
+        store.fails(1, said, arguments);
+        assert!(!store.file().exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_rotation_is_for_good() {
+    let store = Store::new();
+    let file = store.directory.file("keys.csv", "key,account,id\nsk-1,acme,first\n");
+    let file = file.to_str().unwrap();
+    store.ok(&["keys", "import", file]);
+    store.ok(&["keys", "rotate", "first", "--grace", "0s"]);
+    assert_eq!(
+        store.ok(&["keys", "import", file, "--update"]),
+        "0 added, 0 updated, 1 unchanged\n"
+    );
+    assert_eq!(store.json(&["keys", "show", "first"])["state"], "expired");
+
+    let old = store.directory.file("old.csv", "key,account,id,expires\nsk-2,a,old,2020-01-01\n");
+    store.ok(&["keys", "import", old.to_str().unwrap()]);
+    store.fails(1, "--expires", &["keys", "rotate", "old"]);
+    let new = store.json(&["keys", "rotate", "old", "--expires", "30d"]);
+    assert_eq!(new["state"], "active");
+}
+
+/// Whoever mistakes a key for its id does not find it in the log of a terminal.
+#[test]
+fn keys_in_the_place_of_ids() {
+    let store = Store::new();
+    let key = text(&store.json(&["keys", "create", "--account", "acme"])["key"]);
+    let foreign = format!("sk-{}", "5ecret".repeat(7));
+    let other = key.replacen("tg_", "acme_", 1);
+    for given in [&*key, &key[..12], &other, &other[..30], &foreign] {
+        for command in ["show", "revoke", "rotate"] {
+            let done = store.run(&["keys", command, given]);
+            assert_eq!((done.code, done.out.as_str()), (1, ""), "{done:?}");
+            assert!(!done.err.contains(given) && done.err.contains("no key"), "{done:?}");
+        }
+    }
+}
+
+#[test]
+fn it_waits_for_an_import() {
+    let store = Store::new();
+    store.ok(&["keys", "create", "--account", "acme", "--id", "first"]);
+    let import = rusqlite::Connection::open(store.file()).unwrap();
+    import.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut child = store.command(&["keys", "revoke", "first"]).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("another process keeps the store locked"), "{line}");
+    import.execute_batch("COMMIT").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"first: revoked\n", "{output:?}");
 }

@@ -42,7 +42,10 @@ pub(super) fn challenge<'a>(
 ) -> Option<HeaderValue> {
     let mut text = String::new();
     match status {
-        StatusCode::UNAUTHORIZED => {
+        // A malformed credential may well be a bad request (RFC 6750, section 3.1).
+        StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST
+            if status == StatusCode::UNAUTHORIZED || *fault == Fault::MalformedCredential =>
+        {
             if accept.bearer() {
                 push_bearer(&mut text, realm, fault, scopes);
             }
@@ -116,6 +119,9 @@ mod tests {
         let table = [
             (A::Bearer, F::MissingCredential, 401, r#"Bearer realm="api""#.to_owned()),
             (A::Bearer, F::MalformedCredential, 401, error("invalid_request")),
+            (A::Bearer, F::MalformedCredential, 400, error("invalid_request")),
+            (A::Bearer, F::UnknownCredential, 400, "none".into()),
+            (A::ApiKey, F::MalformedCredential, 400, KEY.into()),
             (A::Bearer, F::UnknownCredential, 401, error("invalid_token")),
             (A::Bearer, F::RevokedCredential, 401, error("invalid_token")),
             (A::Bearer, F::ExpiredCredential, 401, error("invalid_token")),

@@ -8,6 +8,7 @@ pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// In which fields a key is looked for. What is not accepted is not looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Accept {
     /// `Authorization: Bearer KEY` (RFC 6750, section 2.1).
     Bearer,

@@ -42,6 +42,7 @@ pub struct KeyPrefix(Box<str>);
 
 /// What a key says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Provenance {
     /// It has the prefix, the form and the right checksum of a generated key.
     Intact,

@@ -22,7 +22,8 @@ use std::{
 /// # Size
 ///
 /// With a million keys, 88 bytes a key for the table itself, and about 124 more for the principal, with a key id of 12
-/// bytes and accounts and plans that keys share. While keys are [replaced](Self::replace_all), or become so many
+/// bytes and accounts and plans that keys share: 212 in all. Read from a SQLite store of this program's, they take 239
+/// bytes of resident memory each, and a million is there after about 1.5 s. While keys are [replaced](Self::replace_all), or become so many
 /// that the table grows, it is there twice.
 #[derive(Clone)]
 pub struct KeyTable {

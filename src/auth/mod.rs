@@ -115,7 +115,8 @@
 //! a digest; to go from there to a key takes a preimage of SHA-256. Digests are compared in constant time all the
 //! same, and so are the keys of a request that brings two. A key that is unknown, one that is revoked and one that is
 //! good have the same way up to the decision: form, digest, lookup; what comes after is told by the answer itself. What
-//! is refused before, by its form or its checksum, is refused by what its sender knows.
+//! is refused before, by its form or its checksum, is refused by what its sender knows. `cargo bench --bench layers -- auth`
+//! compares the times of unknown, revoked and good keys.
 //!
 //! # What it trusts
 //!

@@ -10,6 +10,7 @@ use std::{error::Error, fmt, sync::Arc, time::SystemTime};
 
 /// Who has to say who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mode {
     /// Everybody: a request without a key is refused.
     #[default]

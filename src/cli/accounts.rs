@@ -4,7 +4,7 @@ use super::{
     store::{Context, Failure, JsonArray, StoreArgs},
     table::{Table, seconds},
 };
-use crate::store::StoredAccount;
+use crate::store::{Missing, StoredAccount};
 use clap::Subcommand;
 use serde::Serialize;
 use std::io::Write;
@@ -44,7 +44,7 @@ struct Changed<'a> {
 }
 
 pub(super) fn run(args: &Args) -> u8 {
-    args.store.run(|context| match &args.command {
+    args.store.run(Missing::Refuse, |context| match &args.command {
         Command::List => list(context),
         Command::Suspend { name } => set_suspended(context, name, true),
         Command::Resume { name } => set_suspended(context, name, false),

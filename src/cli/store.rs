@@ -1,9 +1,20 @@
 //! What the commands that work on a store share.
 
 use super::{complain, env};
-use crate::store::{KeyError, Store, StoreError, StoreUrl, until_millisecond};
+use crate::store::{KeyError, Missing, Store, StoreError, StoreUrl, until_millisecond};
 use jiff::Timestamp;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::{
+    io::{self, BufWriter, StdoutLock, Write},
+    thread,
+    time::Duration,
+};
+
+/// Between two attempts at a locked store.
+const ATTEMPT: Duration = Duration::from_millis(20);
+/// A second of them, after which somebody should know why nothing happens.
+const ATTEMPTS_IN_SILENCE: i32 = 50;
+/// A minute of them: an import of a million keys takes less, and a key must be revoked all the same.
+const MOST_ATTEMPTS: i32 = 60 * ATTEMPTS_IN_SILENCE;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StoreArgs {
@@ -36,20 +47,38 @@ pub(super) enum Failure {
 
 impl StoreArgs {
     /// Opens the store, runs the command on it, and returns the exit code.
-    pub(super) fn run(&self, command: impl FnOnce(&mut Context) -> Result<(), Failure>) -> u8 {
+    pub(super) fn run(
+        &self,
+        missing: Missing,
+        command: impl FnOnce(&mut Context) -> Result<(), Failure>,
+    ) -> u8 {
+        self.prepare_and_run(missing, || Ok(()), |context, ()| command(context))
+    }
+
+    /// The same, with something that is done before the store is opened, or made.
+    pub(super) fn prepare_and_run<T>(
+        &self,
+        missing: Missing,
+        prepare: impl FnOnce() -> Result<T, Failure>,
+        command: impl FnOnce(&mut Context, T) -> Result<(), Failure>,
+    ) -> u8 {
         let url = match self.url() {
             Ok(url) => url,
             Err(message) => return Failure::Usage(message).report("store"),
         };
-        self.run_on(&url, command).map_or_else(|failure| failure.report(&url.to_string()), |()| 0)
+        prepare()
+            .and_then(|prepared| self.run_on(&url, missing, |context| command(context, prepared)))
+            .map_or_else(|failure| failure.report(&url.to_string()), |()| 0)
     }
 
     fn run_on(
         &self,
         url: &StoreUrl,
+        missing: Missing,
         command: impl FnOnce(&mut Context) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let store = Store::open(url)?;
+        let mut store = Store::open(url, missing)?;
+        store.when_locked(wait)?;
         if store.was_created() {
             complain(&format!("note: there was no store yet, made {url}"));
         }
@@ -72,6 +101,15 @@ impl StoreArgs {
         };
         url.parse().map_err(|error| format!("{from}: {error}"))
     }
+}
+
+/// Waits until the next attempt at a locked store, if there is to be one.
+fn wait(attempts: i32) -> bool {
+    if attempts == ATTEMPTS_IN_SILENCE {
+        complain("another process keeps the store locked; waiting for it, a minute at most");
+    }
+    thread::sleep(ATTEMPT);
+    attempts < MOST_ATTEMPTS
 }
 
 impl Failure {

@@ -1,5 +1,9 @@
+use crate::auth::{KeyPrefix, Provenance};
 use rusqlite::{ErrorCode, ffi};
 use std::{error::Error, fmt, io, path::PathBuf};
+
+/// The longest id that is repeated when there is no such key, in bytes; a key from elsewhere is often longer.
+const LONGEST_QUOTED_ID: usize = 40;
 
 /// Why a store cannot be opened, read or changed, and what to do about it.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub(crate) enum StoreError {
     Create(io::Error),
     /// The file cannot be looked at.
     Look(io::Error),
+    /// There is no thread to follow its changes.
+    Thread(io::Error),
     /// The file is not there (any more), or has nothing in it (yet).
     Missing,
     /// A database of another application.
@@ -82,7 +88,8 @@ impl fmt::Display for StoreError {
             Self::NotAFile => f.write_str("this is a directory or a device; name a file"),
             Self::Create(error) => write!(f, "the file cannot be made: {error}"),
             Self::Look(error) => write!(f, "the file cannot be looked at: {error}"),
-            Self::Missing => f.write_str("the file is gone or empty"),
+            Self::Thread(error) => write!(f, "a thread cannot be started: {error}"),
+            Self::Missing => f.write_str("there is no store there: the file is missing or empty"),
             Self::Foreign => {
                 f.write_str("this is a database of another application; name another file")
             }
@@ -118,7 +125,7 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Create(error) | Self::Look(error) => Some(error),
+            Self::Create(error) | Self::Look(error) | Self::Thread(error) => Some(error),
             Self::Sqlite(error) => Some(error),
             _ => None,
         }
@@ -143,6 +150,8 @@ pub(crate) enum KeyError {
         id: String,
         to: String,
     },
+    /// Its life is over, and is no measure for that of a successor.
+    Over(String),
 }
 
 impl<E: Into<StoreError>> From<E> for KeyError {
@@ -155,6 +164,9 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
+            Self::NoSuchKey(id) if may_be_a_key(id) => f.write_str(
+                "there is no key with this id; it is not repeated, as it looks like a key itself",
+            ),
             Self::NoSuchKey(id) => write!(f, "there is no key {id}"),
             Self::Ambiguous(id) => write!(f, "several keys have an id that begins with {id}"),
             Self::NoSuchAccount(name) => write!(f, "there is no account {name}"),
@@ -165,8 +177,23 @@ impl fmt::Display for KeyError {
             Self::Rotated { id, to } => {
                 write!(f, "{id} was rotated already, to {to}; rotate that one")
             }
+            Self::Over(id) => {
+                write!(f, "the life of {id} is over; say with --expires when the new key ends")
+            }
         }
     }
+}
+
+/// Whether somebody has given a key, intact or not, where its id belongs.
+fn may_be_a_key(text: &str) -> bool {
+    /// More than a random id has behind its `_`, and less than a generated key that lost some of its end.
+    const LONG_TAIL: usize = 20;
+    let has_long_tail = text.split_once('_').is_some_and(|(prefix, tail)| {
+        prefix.parse::<KeyPrefix>().is_ok() && tail.len() >= LONG_TAIL
+    });
+    text.len() > LONGEST_QUOTED_ID
+        || has_long_tail
+        || KeyPrefix::default().examine(text) != Provenance::Foreign
 }
 
 impl Error for KeyError {

@@ -1,4 +1,4 @@
-use super::{Name, Note, Scopes};
+use super::{KeyError, Name, Note, Scopes};
 use crate::auth::KeyDigest;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -94,13 +94,24 @@ pub(crate) enum Life {
 
 impl Life {
     /// When it ends, of a successor of this key.
-    pub(super) fn end(self, old: &StoredKey, now: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Until(end) => Some(end),
-            Self::Endless => None,
-            Self::AsBefore => {
-                let life = old.expires_at?.duration_since(old.created_at);
-                Some(now.checked_add(life).unwrap_or(Timestamp::MAX))
+    ///
+    /// # Errors
+    ///
+    /// If it is to live as long as a key whose life is over, or had no length: the successor could be dead on arrival.
+    pub(super) fn end(
+        self,
+        old: &StoredKey,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, KeyError> {
+        match (self, old.expires_at) {
+            (Self::Until(end), _) => Ok(Some(end)),
+            (Self::Endless, _) | (Self::AsBefore, None) => Ok(None),
+            (Self::AsBefore, Some(end)) if end <= now || end <= old.created_at => {
+                Err(KeyError::Over(old.id.clone()))
+            }
+            (Self::AsBefore, Some(end)) => {
+                let life = end.duration_since(old.created_at);
+                Ok(Some(now.checked_add(life).unwrap_or(Timestamp::MAX)))
             }
         }
     }

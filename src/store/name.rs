@@ -13,7 +13,7 @@ pub(crate) struct Name(Arc<str>);
 pub(crate) struct Scope(Box<str>);
 
 /// What a key may do: at most 100 scopes, sorted, none of them twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Scopes(Arc<[Box<str>]>);
 
 /// What somebody wants to remember of a key: 1 to 512 characters in one line.

@@ -46,11 +46,11 @@ impl KeyWatch {
         let thread = thread::Builder::new()
             .name("keys".to_owned())
             .spawn(move || watcher.run(&stopped))
-            .map_err(StoreError::Create)?;
+            .map_err(StoreError::Thread)?;
         Ok(Self { healthy, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Whether the last look at the store went well.
+    /// Whether the last look at the store went well, and another one follows.
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
@@ -78,6 +78,13 @@ struct Watcher {
     store: String,
     follower: Follower,
     healthy: Arc<AtomicBool>,
+}
+
+/// Whoever has stopped looking is not well, least of all after a panic.
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.healthy.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A time in which the store fails.
@@ -128,5 +135,26 @@ impl Watcher {
             keys = self.follower.keys(),
             "the key store is back, and was read again"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_panicked_is_not_well() {
+        let name = format!("tollgate-watch-{}.db", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let follower = Follower::open(path.clone(), KeyTable::default()).unwrap();
+        let healthy = Arc::new(AtomicBool::new(true));
+        let watcher = Watcher { store: String::new(), follower, healthy: healthy.clone() };
+        let thread = thread::spawn(move || {
+            let _watcher = watcher;
+            panic!("as the test wants it");
+        });
+        thread.join().unwrap_err();
+        assert!(!healthy.load(Ordering::Relaxed));
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -9,9 +9,20 @@ mod show;
 mod view;
 
 use super::store::StoreArgs;
+use crate::store::Missing;
 use clap::Subcommand;
 
+/// Part of `keys --help`.
+const BACKUP: &str = "\
+Back up, while gateways run (cp is not enough):
+  sqlite3 keys.db \"VACUUM INTO 'backup.db'\"
+Restore; gateways read it within a second:
+  rm -f keys.db keys.db-wal keys.db-shm && mv backup.db keys.db
+
+Never copy over a store that is open: gateways do not notice, and what its -wal holds is mixed into the copy.";
+
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = BACKUP)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -36,12 +47,18 @@ enum Command {
 }
 
 pub(super) fn run(args: &Args) -> u8 {
-    args.store.run(|context| match &args.command {
-        Command::Create(args) => create::run(args, context),
-        Command::List(args) => list::run(args, context),
-        Command::Show(args) => show::run(args, context),
-        Command::Revoke(args) => revoke::run(args, context),
-        Command::Rotate(args) => rotate::run(args, context),
-        Command::Import(args) => import::run(args, context),
-    })
+    use Missing::{Create, Refuse};
+    let store = &args.store;
+    match &args.command {
+        Command::Create(args) => store.run(Create, |context| create::run(args, context)),
+        Command::List(args) => store.run(Refuse, |context| list::run(args, context)),
+        Command::Show(args) => store.run(Refuse, |context| show::run(args, context)),
+        Command::Revoke(args) => store.run(Refuse, |context| revoke::run(args, context)),
+        Command::Rotate(args) => store.run(Refuse, |context| rotate::run(args, context)),
+        Command::Import(args) => store.prepare_and_run(
+            Create,
+            || args.read(),
+            |context, lines| import::run(args, &lines, context),
+        ),
+    }
 }

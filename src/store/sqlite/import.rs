@@ -59,7 +59,8 @@ impl Store {
     /// Stores keys of numbered lines: all of them, or none.
     ///
     /// A key that is there already with the same data is left alone. With other data it is an error, or, with `update`,
-    /// gets the new data; it stays revoked if it is. An id or a note that a line does not give is no other data.
+    /// gets the new data; it stays revoked if it is. An id or a note that a line does not give is no other data, and
+    /// neither is a later end of a key that was rotated: it keeps the one that its rotation gave it.
     pub(crate) fn import(
         &mut self,
         lines: &[(u64, NewKey)],
@@ -132,10 +133,19 @@ fn differences(key: &NewKey, there: &StoredKey) -> Vec<&'static str> {
         ("account", *key.account == there.account),
         ("plan", key.plan.as_deref() == there.plan.as_deref()),
         ("scopes", key.scopes.iter().eq(&there.scopes)),
-        ("expires_at", key.expires_at == there.expires_at),
+        ("expires_at", end(key, there) == there.expires_at),
         ("note", same_note),
     ];
     fields.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
+}
+
+/// When a stored key is to end after the import. A file that is older than a rotation does not undo it.
+fn end(key: &NewKey, there: &StoredKey) -> Option<Timestamp> {
+    match (key.expires_at, there.expires_at) {
+        (Some(wanted), Some(end)) if there.rotated_to.is_some() => Some(wanted.min(end)),
+        (None, end) if there.rotated_to.is_some() => end,
+        (wanted, _) => wanted,
+    }
 }
 
 /// Gives a stored key other data; `false` if another one has its id.
@@ -159,7 +169,7 @@ fn replace(
             key.plan.as_deref(),
             key.scopes.to_json(),
             key.note.as_deref(),
-            key.expires_at.map(Timestamp::as_millisecond),
+            end(key, there).map(Timestamp::as_millisecond),
             revision,
         ))?;
     Ok(updated == 1)

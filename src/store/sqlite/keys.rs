@@ -114,22 +114,23 @@ fn succeed(
     rotation: &Rotation,
     revision: i64,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> Result<(), KeyError> {
     let Rotation { digest, life, old_ends_at } = rotation;
+    let ends_at = life.end(old, now)?;
     change.execute(
         "INSERT INTO keys (id, digest, account, plan, scopes, note, created_at, expires_at, rotated_from, revision)
          SELECT :id, :digest, account, plan, scopes, note, :now, :expires_at, row, :revision
          FROM keys WHERE row = :old",
         named_params! {
             ":id": new, ":digest": digest.as_bytes(), ":now": now.as_millisecond(),
-            ":expires_at": life.end(old, now).map(Timestamp::as_millisecond),
+            ":expires_at": ends_at.map(Timestamp::as_millisecond),
             ":revision": revision, ":old": old.row,
         },
     )?;
-    let ends_at = old.expires_at.map_or(*old_ends_at, |end| end.min(*old_ends_at));
+    let old_ends_at = old.expires_at.map_or(*old_ends_at, |end| end.min(*old_ends_at));
     change.execute(
         "UPDATE keys SET expires_at = ?2, rotated_to = ?3, revision = ?4 WHERE row = ?1",
-        (old.row, ends_at.as_millisecond(), change.last_insert_rowid(), revision),
+        (old.row, old_ends_at.as_millisecond(), change.last_insert_rowid(), revision),
     )?;
     Ok(())
 }

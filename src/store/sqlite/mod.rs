@@ -11,9 +11,10 @@ mod open;
 #[cfg(test)]
 pub(super) use self::import::Clash;
 pub(crate) use self::import::{ImportError, Imported};
+pub(crate) use self::open::Missing;
 pub(super) use self::{
     changes::{Changes, Snapshot},
-    open::{Identity, Missing},
+    open::Identity,
 };
 
 use super::{StoreError, StoreUrl};
@@ -28,14 +29,20 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the store, and makes it if there is none.
+    /// Opens the store; if there is none, it is made or that is an error.
     ///
     /// # Errors
     ///
     /// If that is not possible, or what is there is no store that this version can use.
-    pub(crate) fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+    pub(crate) fn open(url: &StoreUrl, missing: Missing) -> Result<Self, StoreError> {
         let StoreUrl::Sqlite(path) = url;
-        Self::open_path(path, Missing::Create)
+        Self::open_path(path, missing)
+    }
+
+    /// Asks this, instead of giving up after a few seconds, whenever another process keeps the store locked: whether
+    /// to try again, after so many attempts.
+    pub(crate) fn when_locked(&mut self, try_again: fn(i32) -> bool) -> Result<(), StoreError> {
+        Ok(self.connection.busy_handler(Some(try_again))?)
     }
 
     /// Whether opening it made the file.

@@ -18,7 +18,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What to do if there is no file, or an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Missing {
+pub(crate) enum Missing {
     Create,
     Refuse,
 }
@@ -64,26 +64,44 @@ impl Store {
     }
 }
 
-/// Sees to it that there is a file, of which nobody else can read anything; `true` if it was made.
-///
+/// What is at a path where a store is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing, in a directory that is there.
+    Nothing,
+    /// A file with nothing in it.
+    Empty,
+    /// A file, whatever is in it.
+    File,
+}
+
 /// Only looked at, never opened: closing it would let go of the locks that other connections of this process have.
-fn prepare_file(path: &Path, missing: Missing) -> Result<bool, StoreError> {
+pub(super) fn look(path: &Path) -> Result<Found, StoreError> {
     match fs::metadata(path) {
-        Ok(found) if !found.is_file() => return Err(StoreError::NotAFile),
-        Ok(found) if found.len() == 0 && missing == Missing::Refuse => {
-            return Err(StoreError::Missing);
+        Ok(found) if !found.is_file() => Err(StoreError::NotAFile),
+        Ok(found) if found.len() == 0 => Ok(Found::Empty),
+        Ok(_) => Ok(Found::File),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            match directory.filter(|directory| !directory.is_dir()) {
+                Some(directory) => Err(StoreError::NoDirectory(directory.to_owned())),
+                None => Ok(Found::Nothing),
+            }
         }
-        Ok(_) => return Ok(false),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(StoreError::Look(error));
-        }
-        Err(_) if missing == Missing::Refuse => return Err(StoreError::Missing),
-        Err(_) => {}
+        Err(error) => Err(StoreError::Look(error)),
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
-        return Err(StoreError::NoDirectory(directory.to_owned()));
+}
+
+/// Sees to it that there is a file, of which nobody else can read anything; `true` if it was made.
+fn prepare_file(path: &Path, missing: Missing) -> Result<bool, StoreError> {
+    match (look(path)?, missing) {
+        (Found::Nothing, Missing::Create) => make_file(path),
+        (Found::Nothing | Found::Empty, Missing::Refuse) => Err(StoreError::Missing),
+        (Found::Empty | Found::File, _) => Ok(false),
     }
+}
+
+fn make_file(path: &Path) -> Result<bool, StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(true),
         // Another process was first.

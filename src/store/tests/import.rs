@@ -1,5 +1,5 @@
 use super::{Directory, at, digest, key, name, scopes};
-use crate::store::{ImportError, Imported, NewKey, Store, sqlite::Clash};
+use crate::store::{ImportError, Imported, Life, NewKey, Rotation, Store, sqlite::Clash};
 
 fn import(store: &mut Store, keys: &[NewKey], update: bool) -> Result<Imported, ImportError> {
     let lines: Vec<_> = (1..).zip(keys.iter().cloned()).collect();
@@ -72,4 +72,28 @@ fn a_revoked_key_stays_revoked() {
     import(&mut store, &[NewKey { plan: Some(name("pro")), ..key("a") }], true).unwrap();
     let stored = store.key("a").unwrap();
     assert_eq!((stored.plan.as_deref(), stored.revoked_at), (Some("pro"), Some(at(2))));
+}
+
+/// The file that a key came from does not give it back the end that it had before.
+#[test]
+fn a_rotation_is_not_undone() {
+    let directory = Directory::new();
+    let mut store = directory.store();
+    let ends = NewKey { expires_at: Some(at(90)), ..key("b") };
+    let file = [key("a"), ends];
+    import(&mut store, &file, false).unwrap();
+    for id in ["a", "b"] {
+        let rotation = Rotation {
+            digest: digest(&format!("{id}2")),
+            life: Life::Endless,
+            old_ends_at: at(60),
+        };
+        store.rotate(id, &rotation, at(60)).unwrap();
+    }
+    assert_eq!(counts(import(&mut store, &file, true).unwrap()), (0, 0, 2));
+    let pro = NewKey { plan: Some(name("pro")), ..key("a") };
+    let earlier = NewKey { expires_at: Some(at(55)), ..key("b") };
+    assert_eq!(counts(import(&mut store, &[pro, earlier], true).unwrap()), (0, 2, 0));
+    assert_eq!(store.key("a").unwrap().expires_at, Some(at(60)));
+    assert_eq!(store.key("b").unwrap().expires_at, Some(at(55)));
 }

@@ -71,3 +71,18 @@ fn several_make_it_at_once() {
         assert_eq!(open(&path).keys(None, None, 100).unwrap().len(), 8);
     }
 }
+
+#[test]
+fn plans_of_a_store_that_cannot_be_looked_at() {
+    let directory = Directory::new();
+    let plans = |path: &str| {
+        let url = format!("sqlite://{}", directory.path(path).display());
+        Store::plans(&url.parse().unwrap())
+    };
+    fs::write(directory.path("file"), "").unwrap();
+    assert!(matches!(plans("missing.db").as_deref(), Ok([])));
+    assert!(matches!(plans("file").as_deref(), Ok([])));
+    assert!(matches!(plans("file/keys.db"), Err(StoreError::Look(_))));
+    assert!(matches!(plans("nowhere/keys.db"), Err(StoreError::NoDirectory(_))));
+    assert!(!directory.path("missing.db").exists());
+}

@@ -4,7 +4,7 @@ use super::line::{FIELDS, Field, Fields, Lines};
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Terminator, Trim};
 use std::io::{self, BufRead, Read};
 
-pub(super) fn read(input: impl BufRead) -> io::Result<Lines> {
+pub(super) fn read(input: impl BufRead, mut lines: Lines) -> io::Result<Lines> {
     // Every line ends, and trimming takes a carriage return with it.
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -12,7 +12,6 @@ pub(super) fn read(input: impl BufRead) -> io::Result<Lines> {
         .terminator(Terminator::Any(b'\n'))
         .trim(Trim::All)
         .from_reader(input.chain(&b"\n"[..]));
-    let mut lines = Lines::default();
     let mut record = StringRecord::new();
     let Some((line, text)) = next(&mut reader, &mut record)? else {
         lines.push(1, Err(format!("no line with the names of the columns: {FIELDS}")));

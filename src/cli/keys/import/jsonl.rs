@@ -7,8 +7,7 @@ use super::{
 use serde_json::{Map, Value};
 use std::io::{self, BufRead};
 
-pub(super) fn read(mut input: impl BufRead) -> io::Result<Lines> {
-    let mut lines = Lines::default();
+pub(super) fn read(mut input: impl BufRead, mut lines: Lines) -> io::Result<Lines> {
     let mut text = Vec::new();
     for number in 1.. {
         text.clear();

@@ -8,11 +8,7 @@ use crate::{
     store::{InvalidName, Name, NewKey, Scope, Scopes},
 };
 use jiff::Timestamp;
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Display,
-    str::FromStr,
-};
+use std::{collections::HashSet, fmt::Display, str::FromStr};
 
 /// What a line can say, and the names for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +79,9 @@ pub(super) struct Lines {
     keys: Vec<(u64, NewKey)>,
     mistakes: Mistakes,
     names: HashSet<Name>,
-    scopes: HashMap<String, Scopes>,
+    scopes: HashSet<Scopes>,
+    /// What generated keys begin with.
+    prefix: KeyPrefix,
 }
 
 /// Lines that cannot be imported: how many, and the first ones.
@@ -113,6 +111,11 @@ impl Mistakes {
 }
 
 impl Lines {
+    /// None yet. Generated keys are those with this prefix.
+    pub(super) fn new(prefix: KeyPrefix) -> Self {
+        Self { prefix, ..Self::default() }
+    }
+
     /// Adds a line, or what is wrong with it.
     pub(super) fn push(&mut self, line: u64, fields: Result<Fields<'_>, String>) {
         match fields.and_then(|fields| self.key(&fields)) {
@@ -127,7 +130,7 @@ impl Lines {
     }
 
     fn key(&mut self, fields: &Fields<'_>) -> Result<NewKey, String> {
-        let digest = digest(fields.key, fields.digest)?;
+        let digest = self.digest(fields.key, fields.digest)?;
         let account = self.name("account", fields.account)?;
         let Some(account) = account else { return Err("`account` is missing".to_owned()) };
         Ok(NewKey {
@@ -151,32 +154,30 @@ impl Lines {
     }
 
     fn scopes(&mut self, words: &[&str]) -> Result<Scopes, InvalidName> {
-        // No scope has a space.
-        let text = words.join(" ");
-        if let Some(scopes) = self.scopes.get(&text) {
-            return Ok(scopes.clone());
-        }
         let scopes: Vec<Scope> = words.iter().map(|word| word.parse()).collect::<Result<_, _>>()?;
         let scopes = Scopes::new(scopes)?;
-        self.scopes.insert(text, scopes.clone());
+        if let Some(known) = self.scopes.get(&scopes) {
+            return Ok(known.clone());
+        }
+        self.scopes.insert(scopes.clone());
         Ok(scopes)
     }
-}
 
-fn digest(key: &str, digest: &str) -> Result<KeyDigest, String> {
-    match (key, digest) {
-        ("", "") => Err("`key` or `digest` is missing".to_owned()),
-        ("", digest) => digest.parse().map_err(|error| wrong("digest", error)),
-        (key, "") => match ApiKey::parse(key) {
-            // A gateway refuses it before it looks it up.
-            Ok(key) if KeyPrefix::default().examine(key.expose()) == Provenance::Damaged => Err(
-                "`key`: begins like a generated key, and its checksum is wrong; is it mistyped?"
-                    .to_owned(),
-            ),
-            Ok(key) => Ok(KeyDigest::of(&key)),
-            Err(error) => Err(wrong("key", error)),
-        },
-        _ => Err("`key` and `digest` are both there; give one of them".to_owned()),
+    fn digest(&self, key: &str, digest: &str) -> Result<KeyDigest, String> {
+        match (key, digest) {
+            ("", "") => Err("`key` or `digest` is missing".to_owned()),
+            ("", digest) => digest.parse().map_err(|error| wrong("digest", error)),
+            (key, "") => match ApiKey::parse(key) {
+                // A gateway refuses it before it looks it up.
+                Ok(key) if self.prefix.examine(key.expose()) == Provenance::Damaged => Err(
+                    "`key`: begins like a generated key, and its checksum is wrong; is it mistyped?"
+                        .to_owned(),
+                ),
+                Ok(key) => Ok(KeyDigest::of(&key)),
+                Err(error) => Err(wrong("key", error)),
+            },
+            _ => Err("`key` and `digest` are both there; give one of them".to_owned()),
+        }
     }
 }
 

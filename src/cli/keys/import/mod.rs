@@ -8,11 +8,12 @@ mod tests;
 
 use self::line::{Lines, Mistakes};
 use crate::{
+    auth::KeyPrefix,
     cli::{
         complain,
         store::{Context, Failure},
     },
-    store::{ImportError, Imported},
+    store::{ImportError, Imported, NewKey},
 };
 use clap::ValueEnum;
 use std::{
@@ -34,6 +35,9 @@ pub(super) struct Args {
     /// Give keys that are there already the data of the file. Default: other data is an error.
     #[arg(long)]
     update: bool,
+    /// What generated keys begin with: one that does and has a wrong checksum is a bad line.
+    #[arg(long, default_value = "tg")]
+    prefix: KeyPrefix,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,22 +46,36 @@ enum Format {
     Jsonl,
 }
 
-/// Reads everything before it touches the store: a slow writer at the other end of a pipe holds up nobody.
-pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
-    let name = if args.file == "-" { "standard input" } else { args.file.as_str() };
-    let cannot_read = |error: io::Error| Failure::Failed(format!("cannot read {name}: {error}"));
-    let lines = open(&args.file)
-        .and_then(|input| read(input, args.format))
-        .map_err(cannot_read)?
-        .finish()
-        .map_err(|mistakes| refuse(name, &mistakes))?;
-    let imported = match context.store.import(&lines, args.update, context.now) {
+impl Args {
+    /// Reads everything before the store is touched: a slow writer at the other end of a pipe holds up nobody, and
+    /// a file that cannot be imported makes no store.
+    pub(super) fn read(&self) -> Result<Vec<(u64, NewKey)>, Failure> {
+        let cannot_read =
+            |error| Failure::Failed(format!("cannot read {}: {error}", self.file_name()));
+        open(&self.file)
+            .and_then(|input| read(input, self.format, self.prefix.clone()))
+            .map_err(cannot_read)?
+            .finish()
+            .map_err(|mistakes| refuse(self.file_name(), &mistakes))
+    }
+
+    fn file_name(&self) -> &str {
+        if self.file == "-" { "standard input" } else { &self.file }
+    }
+}
+
+pub(super) fn run(
+    args: &Args,
+    lines: &[(u64, NewKey)],
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let imported = match context.store.import(lines, args.update, context.now) {
         Ok(imported) => imported,
         Err(ImportError::Store(error)) => return Err(error.into()),
         Err(ImportError::Clashes(clashes)) => {
             let mut mistakes = Mistakes::default();
             clashes.iter().for_each(|(line, clash)| mistakes.push(*line, clash.to_string()));
-            return Err(refuse(name, &mistakes));
+            return Err(refuse(args.file_name(), &mistakes));
         }
     };
     report(context, imported)
@@ -70,15 +88,15 @@ fn open(file: &str) -> io::Result<Box<dyn BufRead>> {
     })
 }
 
-fn read(mut input: impl BufRead, format: Option<Format>) -> io::Result<Lines> {
+fn read(mut input: impl BufRead, format: Option<Format>, prefix: KeyPrefix) -> io::Result<Lines> {
     let format = match format {
         Some(format) => format,
         None if looks_like_json(input.fill_buf()?) => Format::Jsonl,
         None => Format::Csv,
     };
     match format {
-        Format::Csv => csv::read(input),
-        Format::Jsonl => jsonl::read(input),
+        Format::Csv => csv::read(input, Lines::new(prefix)),
+        Format::Jsonl => jsonl::read(input, Lines::new(prefix)),
     }
 }
 

@@ -1,12 +1,15 @@
 use super::{Format, line::Mistakes, read};
-use crate::{auth::ApiKey, auth::KeyDigest, store::NewKey};
+use crate::{
+    auth::{ApiKey, KeyDigest, KeyPrefix},
+    store::NewKey,
+};
 use proptest::prelude::*;
 
 /// The digest of "abc".
 const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 fn lines(text: &[u8], format: Option<Format>) -> Result<Vec<(u64, NewKey)>, Mistakes> {
-    read(text, format).unwrap().finish()
+    read(text, format, KeyPrefix::default()).unwrap().finish()
 }
 
 fn said(key: &NewKey) -> String {
@@ -100,6 +103,27 @@ fn bad_lines() {
         let mistakes = lines(text, Some(format)).unwrap_err();
         assert_eq!(mistakes.first().next().unwrap().0, 3);
     }
+}
+
+/// Lines that came before make no scope of what is none.
+#[test]
+fn scopes_are_checked_on_every_line() {
+    let line = |scopes| format!("{{\"key\":\"abc\",\"account\":\"a\",\"scopes\":{scopes}}}\n");
+    for (good, bad) in [("[\"a\",\"b\"]", "[\"a b\"]"), ("[]", "[\"\"]")] {
+        let mistakes = lines((line(good) + &line(bad)).as_bytes(), None).unwrap_err();
+        let (at, said) = mistakes.first().next().unwrap();
+        assert!(*at == 2 && said.contains("`scopes`: "), "{bad}: {at}: {said}");
+    }
+}
+
+#[test]
+fn damaged_keys_by_prefix() {
+    let read_with = |prefix: &str, key: &str| {
+        let text = format!("key,account\n{key},a\n");
+        read(text.as_bytes(), None, prefix.parse().unwrap()).unwrap().finish().is_ok()
+    };
+    assert!(!read_with("acme", "acme_mistyped") && !read_with("tg", "tg_mistyped"));
+    assert!(read_with("acme", "tg_mistyped") && read_with("tg", "acme_mistyped"));
 }
 
 #[test]
