@@ -101,8 +101,8 @@ fn route_stack(
 + Send
 + Sync
 + use<> {
-    // A function and not `Forward` itself as the service: its future need not be boxed.
     let keyed = route.auth.is_some();
+    // A function and not `Forward` itself as the service: its future need not be boxed.
     let forward = service_fn(move |mut request: Request<ClientBody>| {
         if keyed {
             // Also from the field where this gateway takes no key: whoever puts it there means it for us.
