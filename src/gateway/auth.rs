@@ -32,6 +32,11 @@ impl RouteAuth {
         }
     }
 
+    /// Whether the layer lets a field pass that may hold a key: one that is not accepted.
+    pub(super) fn leaves_a_field(&self) -> bool {
+        self.accept != Accept::Both
+    }
+
     /// The layer for one worker.
     pub(super) fn layer<K>(&self, keys: K, catalog: &Arc<crate::Catalog>) -> AuthLayer<K> {
         AuthLayer::new(keys)

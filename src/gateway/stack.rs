@@ -1,5 +1,6 @@
 use super::{
     answer::AnswerLayer,
+    auth::RouteAuth,
     counters::{Sides, WorkerCounters},
     keys::Keys,
     plan::{Plan, PlannedRoute, PlannedUpstream},
@@ -101,11 +102,11 @@ fn route_stack(
 + Send
 + Sync
 + use<> {
-    let keyed = route.auth.is_some();
+    let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
     // A function and not `Forward` itself as the service: its future need not be boxed.
     let forward = service_fn(move |mut request: Request<ClientBody>| {
-        if keyed {
-            // Also from the field where this gateway takes no key: whoever puts it there means it for us.
+        if strips {
+            // Also from the field where this gateway takes no key: whoever puts one there means it for us.
             request.headers_mut().remove(header::AUTHORIZATION);
             request.headers_mut().remove(X_API_KEY);
         }
