@@ -18,13 +18,8 @@ use crate::{
     wrap::{WrapBody, WrapLayer},
 };
 use http::{Request, Response, header};
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    sync::Arc,
-    task::{Context, Poll},
-};
-use tower::{ServiceBuilder, layer::layer_fn, service_fn};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
 
 /// A provider's body, as the routes pass it on: every layer that can refuse has a body of its own around it.
@@ -114,21 +109,33 @@ fn route_stack(
     });
     // Next to the provider: what it wraps is a provider's success and nothing else.
     let wrap = WrapLayer::new(worker.catalog.clone()).enabled(route.success == Success::Wrap);
-    let layers = ServiceBuilder::new()
+    let name: Arc<str> = Arc::from(&*route.name);
+    ServiceBuilder::new()
+        .map_request(move |request| {
+            tell(&request, |record| record.set_route(&name));
+            request
+        })
         // A place that is given back costs nothing, so that places come before units, here and behind the key.
         .layer(worker.in_flight(&route.limits.before_at_once))
         // Whoever guesses keys is limited too, and costs no lookup.
         .layer(worker.limit(&route.limits.before, &worker.counters.before))
         // Whose the request is; from here on nobody sees the key.
         .layer(worker.auth(route))
-        .layer(layer_fn(|inner| Known { inner }))
+        .map_request(|request: Request<ClientBody>| {
+            tell(&request, |record| {
+                if let Some(principal) = request.extensions().get::<Principal>() {
+                    record.set_caller(principal);
+                }
+            });
+            request
+        })
         .layer(worker.in_flight(&route.limits.after_at_once))
         // What the caller has paid for, by whose it is.
         .layer(worker.limit(&route.limits.after, &worker.counters.after))
         // What fails from here on was counted, and its answer says so.
         .layer(AnswerLayer::new(worker.catalog.clone()))
-        .layer(wrap);
-    Named { name: Arc::from(&*route.name), inner: layers.service(forward) }
+        .layer(wrap)
+        .service(forward)
 }
 
 /// Where a route's requests end.
@@ -160,58 +167,9 @@ impl Target {
     }
 }
 
-/// Tells the access log which route it is.
-#[derive(Clone)]
-struct Named<S> {
-    name: Arc<str>,
-    inner: S,
-}
-
-impl<S, B> Service<Request<B>> for Named<S>
-where
-    S: Service<Request<B>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> S::Future {
-        if let Some(record) = request.extensions().get::<Arc<Record>>() {
-            record.set_route(&self.name);
-        }
-        self.inner.call(request)
-    }
-}
-
-/// Tells the access log who calls.
-#[derive(Clone)]
-struct Known<S> {
-    inner: S,
-}
-
-impl<S, B> Service<Request<B>> for Known<S>
-where
-    S: Service<Request<B>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> S::Future {
-        let extensions = request.extensions();
-        if let (Some(record), Some(principal)) =
-            (extensions.get::<Arc<Record>>(), extensions.get::<Principal>())
-        {
-            record.set_caller(principal);
-        }
-        self.inner.call(request)
+/// Tells the access log something, if there is one.
+fn tell(request: &Request<ClientBody>, say: impl FnOnce(&Record)) {
+    if let Some(record) = request.extensions().get::<Arc<Record>>() {
+        say(record);
     }
 }

@@ -1,12 +1,6 @@
 //! `[auth]`.
-use super::Checker;
-use crate::config::{
-    Auth, Config,
-    diagnostic::Severity,
-    keys_file,
-    suggest::closest,
-    tree::{KeyPath, printable},
-};
+use super::{Checker, known_names};
+use crate::config::{Auth, Config, keys_file, tree::KeyPath};
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
@@ -74,11 +68,8 @@ impl Checker<'_, '_> {
             if let (Some(plan), Some(plans)) = (&key.plan, plans)
                 && !plans.contains(plan.as_str())
             {
-                let names = plans.iter().map(String::as_str);
-                let help = match closest(plan.as_str(), names.clone()) {
-                    Some(name) => format!("did you mean `{}`?", printable(name)),
-                    None => format!("known here: {}", names.collect::<Vec<_>>().join(", ")),
-                };
+                let names: Vec<&str> = plans.iter().map(String::as_str).collect();
+                let help = known_names(plan.as_str(), &names, "give a limit this plan");
                 self.error(&place.key("plan"), "no limit knows this plan", Some(help));
             }
             if key.expires.is_some_and(|end| end.get() <= SystemTime::now()) {
@@ -103,16 +94,5 @@ impl Checker<'_, '_> {
                 self.error(&path.key(key), format!("the same header as `{other}`"), None);
             }
         }
-    }
-
-    /// Something that works and will not do what it looks like.
-    pub(super) fn warning(&mut self, path: &KeyPath, message: impl Into<String>) {
-        let offset = self.root.nearest(path).span.start;
-        self.report.add(Severity::Warning, Some(offset), &path.to_string(), message.into(), None);
-    }
-
-    /// Whether nothing in here was reported as unreadable.
-    pub(super) fn is_readable(&self, path: &KeyPath) -> bool {
-        self.root.at(path).is_none_or(|node| node.is_whole())
     }
 }

@@ -1,10 +1,6 @@
 //! `[[limit]]`, and what routes make of them.
-use super::Checker;
-use crate::config::{
-    AuthMode, Config, Limit, LimitKey, Route,
-    suggest::closest,
-    tree::{KeyPath, printable},
-};
+use super::{Checker, known_names};
+use crate::config::{AuthMode, Config, Limit, LimitKey, Route, tree::KeyPath};
 use crate::limit::{MAX_QUOTAS, Quota};
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
@@ -89,9 +85,7 @@ impl Checker<'_, '_> {
             self.error(&place.key("plans"), message, None);
         }
         let (LimitKey::Header(name), Some(auth)) = (&limit.key, &config.auth) else { return };
-        let forward = &auth.forward;
-        let ours = [&forward.account, &forward.key_id, &forward.plan, &forward.scopes];
-        if ours.into_iter().flatten().any(|ours| ours.get() == name) {
+        if auth.forward.names().any(|ours| ours == name) {
             let message = "`auth.forward` sets this header later: here it is what the client chose";
             let help = "count by `principal` or `account`".to_owned();
             self.error(&place.key("key"), message, Some(help));
@@ -124,11 +118,8 @@ impl Checker<'_, '_> {
                 None if self.is_readable(&KeyPath::default().key("limit")) && !self.damaged => {
                     let names: Vec<&str> =
                         config.limit.iter().map(|limit| limit.name.as_str()).collect();
-                    let help = match (closest(&used.name, names.iter().copied()), &*names) {
-                        (Some(name), _) => format!("did you mean `{}`?", printable(name)),
-                        (None, []) => "write a table [[limit]] with this `name`".to_owned(),
-                        (None, names) => format!("known here: {}", names.join(", ")),
-                    };
+                    let none = "write a table [[limit]] with this `name`";
+                    let help = known_names(&used.name, &names, none);
                     self.error(&place, "there is no limit of this name", Some(help));
                 }
                 None => {}

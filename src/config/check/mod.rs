@@ -11,7 +11,8 @@ use super::{
     Config,
     decode::origin,
     diagnostic::{Report, Severity},
-    tree::{KeyPath, Node},
+    suggest::closest,
+    tree::{KeyPath, Node, printable},
     values::{Invalid, parse_socket_address},
 };
 use std::path::Path;
@@ -38,6 +39,17 @@ impl Checker<'_, '_> {
         self.limits(config);
         self.upstreams(config, directory);
         self.routes(config);
+    }
+
+    /// Something that works and will not do what it looks like.
+    fn warning(&mut self, path: &KeyPath, message: impl Into<String>) {
+        let offset = self.root.nearest(path).span.start;
+        self.report.add(Severity::Warning, Some(offset), &path.to_string(), message.into(), None);
+    }
+
+    /// Whether nothing in here was reported as unreadable.
+    fn is_readable(&self, path: &KeyPath) -> bool {
+        self.root.at(path).is_none_or(|node| node.is_whole())
     }
 
     fn error(&mut self, path: &KeyPath, message: impl Into<String>, help: Option<String>) {
@@ -101,5 +113,17 @@ impl Checker<'_, '_> {
 
     fn live(&self, path: &KeyPath) -> Vec<usize> {
         self.root.at(path).map(Node::live_elements).unwrap_or_default()
+    }
+}
+
+/// What to do about a name that nothing has; `none` is for where there are no names at all.
+fn known_names(found: &str, names: &[&str], none: &str) -> String {
+    match (closest(found, names.iter().copied()), names) {
+        (Some(name), _) => format!("did you mean `{}`?", printable(name)),
+        (None, []) => none.to_owned(),
+        (None, names) => {
+            let names: Vec<_> = names.iter().map(|name| printable(name)).collect();
+            format!("known here: {}", names.join(", "))
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! `[[route]]`.
-use super::Checker;
+use super::{Checker, known_names};
 use crate::config::{
     AuthMode, Config, PathPattern, Route,
     suggest::closest,
-    tree::{KeyPath, Value, printable},
+    tree::{KeyPath, Value},
     values::Name,
 };
 use matchit::Router;
@@ -78,7 +78,7 @@ impl Checker<'_, '_> {
                     if text.broken.is_none() && !known.contains(&text.value.as_str()) =>
                 {
                     let path = KeyPath::default().key("route").index(i).key("upstream");
-                    let help = known_upstreams(&text.value, &known);
+                    let help = known_names(&text.value, &known, "write a table [upstream.NAME]");
                     self.error(&path, "there is no upstream of this name", Some(help));
                 }
                 _ => {}
@@ -188,17 +188,6 @@ impl Checker<'_, '_> {
                 let message = format!("the same name as that of {other} in line {line}");
                 self.error(&place.key("name"), message, None);
             }
-        }
-    }
-}
-
-fn known_upstreams(found: &str, known: &[&str]) -> String {
-    match (closest(found, known.iter().copied()), known) {
-        (Some(name), _) => format!("did you mean `{}`?", printable(name)),
-        (None, []) => "write a table [upstream.NAME]".to_owned(),
-        (None, names) => {
-            let names: Vec<_> = names.iter().map(|name| printable(name)).collect();
-            format!("known here: {}", names.join(", "))
         }
     }
 }

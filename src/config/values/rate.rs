@@ -6,26 +6,12 @@ use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 /// So much in such a time: `"100/s"`, `"5/m"`, `"1000/h"`, `"20000/d"`, `"10/15s"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    units: NonZeroU32,
-    period: Duration,
-    rate: limit::Rate,
-}
+pub struct Rate(limit::Rate);
 
 impl Rate {
-    /// The units of a period.
-    pub const fn units(self) -> NonZeroU32 {
-        self.units
-    }
-
-    /// The period.
-    pub const fn period(self) -> Duration {
-        self.period
-    }
-
     /// The rate, with a whole period's units as its burst.
     pub const fn get(self) -> limit::Rate {
-        self.rate
+        self.0
     }
 }
 
@@ -49,9 +35,8 @@ impl FromStr for Rate {
             "d" => Duration::from_secs(24 * 60 * 60),
             other => other.parse::<Timeout>().map_err(|_| wrong())?.get(),
         };
-        let rate = limit::Rate::per(units, period)
-            .ok_or("more than one unit in a nanosecond: no limit at all")?;
-        Ok(Self { units, period, rate })
+        let rate = limit::Rate::per(units, period);
+        Ok(Self(rate.ok_or("more than one unit in a nanosecond: no limit at all")?))
     }
 }
 
