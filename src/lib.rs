@@ -12,6 +12,7 @@
 //! | [`NormalizeLayer`] | the outermost layer: errors, panics and failures become envelopes |
 //! | `AuthLayer` | who may call: API keys (feature `auth`) |
 //! | `RateLimitLayer` | how often, and how many at once: quotas by address, key, account, route or header (feature `limit`) |
+//! | `ValidateLayer` | what may be asked: bodies and parameters by JSON Schema, with a code for each field; small edits (feature `validate`) |
 //! | `WrapLayer` | successes become `{"data":…,"error":null}` (feature `wrap`) |
 //! | `Forward` | one call to a provider (features `forward`, `tls`) |
 //!
@@ -26,6 +27,7 @@
 //! | `limit` | `RateLimitLayer` and `InFlightLimitLayer`, counted in memory |
 //! | `redis` | quotas that several processes share, in Redis or Valkey |
 //! | `axum` | [`Fault`] is an `IntoResponse` |
+//! | `validate` | `ValidateLayer`, schemas, edits |
 //! | `wrap` | `WrapLayer` |
 //! | `forward` | `Forward`, over HTTP |
 //! | `tls` | `Forward`, over HTTPS too |
@@ -44,6 +46,8 @@ mod admission;
 pub mod auth;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "validate")]
+pub mod buffer;
 pub mod catalog;
 #[cfg(feature = "standalone")]
 #[doc(hidden)] // the binary's entry point
@@ -52,10 +56,12 @@ pub mod client_address;
 #[cfg(feature = "standalone")]
 #[doc(hidden)] // the binary's configuration: its file is the interface, these types are not
 pub mod config;
-#[cfg(feature = "wrap")]
+#[cfg(any(feature = "validate", feature = "wrap"))]
 mod decode;
 #[cfg(feature = "standalone")]
 mod demo;
+#[cfg(feature = "validate")]
+pub mod edit;
 pub mod envelope;
 pub mod fault;
 #[cfg(feature = "auth")]
@@ -64,19 +70,29 @@ mod first_look;
 pub mod forward;
 #[cfg(feature = "standalone")]
 mod gateway;
+#[cfg(feature = "validate")]
+pub mod json;
 #[cfg(feature = "limit")]
 pub mod limit;
+#[cfg(any(feature = "validate", feature = "wrap"))]
+mod media_type;
 pub mod normalize;
 pub mod profile;
 pub mod request_id;
 #[cfg(feature = "standalone")]
 mod route;
+#[cfg(feature = "validate")]
+pub mod schema;
 #[cfg(feature = "standalone")]
 mod server;
 #[cfg(feature = "standalone")]
 mod standalone;
 #[cfg(feature = "standalone")]
 mod store;
+#[cfg(any(feature = "standalone", feature = "validate"))]
+mod suggest;
+#[cfg(feature = "validate")]
+pub mod validate;
 #[cfg(feature = "wrap")]
 pub mod wrap;
 
@@ -89,6 +105,8 @@ pub use forward::Forward;
 #[cfg(feature = "limit")]
 pub use limit::{RateLimit, RateLimitLayer};
 pub use normalize::{Normalize, NormalizeLayer};
+#[cfg(feature = "validate")]
+pub use validate::{Validate, ValidateLayer};
 #[cfg(feature = "wrap")]
 pub use wrap::{Wrap, WrapLayer};
 

@@ -7,7 +7,8 @@
 //! Reports CPU microseconds per request of the proxy's process, user and system time of all its threads, for
 //!
 //! - `tollgate`: routing and normalization on, access log off (`product.plain.toml` beside this folder), one worker;
-//! - `tollgate, keys, quota`: a thousand keys and a quota for each that never fires besides (`product.policy.toml`);
+//! - `tollgate, keys, quota`: a thousand keys, a quota for each that never fires, and the schema of what is posted
+//!   besides (`product.policy.toml`);
 //! - `hyper, legacy client`: nothing but hyper's HTTP/1 server and hyper-util's pooling client, on tokio's multi-thread
 //!   runtime with one worker. What a proxy is at first;
 //! - `hyper, own pool`: the same with a stack of `hyper::client::conn` connections, on a current-thread runtime.

@@ -49,8 +49,8 @@ impl Scenario {
         match self {
             Self::Get => format!("GET {head}\r\n"),
             Self::Post => format!(
-                "POST {head}content-type: application/json\r\ncontent-length: {UPLOAD_LEN}\r\n\r\n{{\"prompt\":\"{}\"}}",
-                "b".repeat(UPLOAD_LEN - r#"{"prompt":""}"#.len()),
+                "POST {head}content-type: application/json\r\ncontent-length: {UPLOAD_LEN}\r\n\r\n{{\"model\":\"img-basic\",\"prompt\":\"{}\"}}",
+                "b".repeat(UPLOAD_LEN - r#"{"model":"img-basic","prompt":""}"#.len()),
             ),
         }
         .into_bytes()

@@ -11,6 +11,7 @@
 
 mod auth;
 mod limit;
+mod validate;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion};
@@ -41,6 +42,7 @@ fn main() {
     auth::auth(&mut criterion);
     auth::keys(&mut criterion);
     limit::limit(&mut criterion);
+    validate::validate(&mut criterion);
     criterion.final_summary();
 }
 

@@ -47,7 +47,6 @@ mod model;
 mod reader;
 mod schema;
 mod source;
-mod suggest;
 mod tree;
 mod values;
 
@@ -57,14 +56,16 @@ mod tests;
 pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
     model::{
-        Auth, AuthMode, Config, Credential, Endpoint, Forward, Http2, Limit, LimitUse, PlanLimit,
-        Profile, RateLimitHeaders, Route, Scheme, Server, StaticKey, Success, Upstream,
+        Auth, AuthMode, Body, Config, ContentEncoding, Credential, Duplicates, Edit, Endpoint,
+        Forward, Http2, Limit, LimitUse, Numbers, PlanLimit, Profile, RateLimitHeaders, Route,
+        Rules, Scheme, Server, StaticKey, Success, Upstream, Violations,
     },
     schema::json_schema,
     values::{
-        Digest, EndpointUrl, FieldName, Invalid, KeyPrefix, Label, LimitKey, LimitName, Limits,
-        Methods, Moment, Name, Network, Part, PathPattern, PathTemplate, Patience, Rate, Realm,
-        Scope, ScopeTemplate, Secret, Setting, Size, StoreAddress, Timeout, Token,
+        Digest, EndpointUrl, FieldName, Invalid, JsonPointer, KeyPrefix, Label, LimitKey,
+        LimitName, Limits, Methods, Moment, Name, Network, Part, PathPattern, PathTemplate,
+        Patience, Rate, Realm, SchemaSource, Scope, ScopeTemplate, Secret, Setting, Size,
+        StoreAddress, Timeout, Token,
     },
 };
 

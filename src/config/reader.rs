@@ -2,9 +2,9 @@
 //! know their path, and do not hold the value that was found.
 use super::{
     interpolate::{Broken, Text},
-    suggest::closest,
     tree::{Entry, KeyPath, Node, Step, Value},
 };
+use crate::suggest::closest;
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
     SeqAccess, Unexpected, Visitor,
@@ -109,6 +109,7 @@ fn expectation(expected: &dyn Expected) -> String {
         "u32" => format!("a whole number from 0 to {}", u32::MAX),
         "u64" | "usize" => "a whole number, 0 or more".to_owned(),
         "i64" => "a whole number".to_owned(),
+        "a nonzero u8" => format!("a whole number from 1 to {}", u8::MAX),
         "a nonzero u16" => format!("a whole number from 1 to {}", u16::MAX),
         "a nonzero u32" => format!("a whole number from 1 to {}", u32::MAX),
         "a nonzero u64" | "a nonzero usize" => "a whole number, 1 or more".to_owned(),

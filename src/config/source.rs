@@ -21,7 +21,7 @@ const MOST: usize = 20;
 /// The most syntax errors to look at.
 const MOST_ERRORS: usize = 1000;
 
-/// The text of a file.
+/// The text of a configuration file.
 pub(super) fn read(path: &Path) -> Result<String, Errors> {
     let refuse = |line, message: String| {
         Errors(vec![Diagnostic {
@@ -34,18 +34,28 @@ pub(super) fn read(path: &Path) -> Result<String, Errors> {
             help: None,
         }])
     };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| refuse(None, unreadable(&error)))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(refuse(None, format!("the file is larger than {} MiB", LARGEST >> 20)));
-    }
+    let bytes = read_bytes(path).map_err(|message| refuse(None, message))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let newlines = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
         refuse(Some(newlines + 1), "the file is not UTF-8".to_owned())
     })
+}
+
+/// The text of a file that the configuration names; or what is wrong with it.
+pub(super) fn read_text(path: &Path) -> Result<String, String> {
+    String::from_utf8(read_bytes(path)?).map_err(|_| "the file is not UTF-8".to_owned())
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("the file is larger than {} MiB", LARGEST >> 20));
+    }
+    Ok(bytes)
 }
 
 /// Parses the text, and says whether parts of it had to be left out. None if it is beyond that.

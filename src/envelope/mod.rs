@@ -2,7 +2,9 @@
 //!
 //! One function writes it, [`Catalog::respond`](crate::Catalog::respond): body, `content-type`, `content-length`,
 //! `cache-control: no-store`, and what a fault brings along (`retry-after`, `allow`, `www-authenticate`).
-//! Which fields an answer has besides `code` and `message` is the catalog's choice, see [`Field`].
+//! Which fields an answer has besides `code` and `message` is the catalog's choice, see [`Field`]. A
+//! [`Violation`](crate::fault::Violation) that has the others beside it adds `details`: all of them, each with `field`,
+//! `code` and `message`.
 
 mod body;
 mod respond;

@@ -1,7 +1,7 @@
 use super::{Context, Field};
 use crate::{
     catalog::{Catalog, Entry, json_string},
-    fault::{Fault, Param, Retry},
+    fault::{Fault, Param, Retry, Violation},
 };
 use std::{fmt::Write, time::Duration};
 
@@ -22,8 +22,28 @@ impl Catalog {
         for field in self.fields() {
             write_field(*field, fault, entry, context, &mut out);
         }
+        if let Fault::Violation(Violation { others: Some(others), .. }) = fault {
+            self.write_details(fault, others, &mut out);
+        }
         out.push_str("}}");
         out
+    }
+
+    /// All violations of a request, where all were asked for.
+    fn write_details(&self, fault: &Fault, others: &[Violation], out: &mut String) {
+        out.push_str(r#","details":["#);
+        let others = others.iter().map(|one| Fault::Violation(one.clone()));
+        for (i, one) in std::iter::once(fault.clone()).chain(others).enumerate() {
+            let (entry, template) = self.answer_to(&one);
+            let message = template.fill(|param, out| write_param(&one, entry, param, out));
+            let field = one.field().unwrap_or_default();
+            let (code, message) = (json_string(entry.code()), json_string(&message));
+            let separator = if i == 0 { "" } else { "," };
+            let field = json_string(field);
+            let _ =
+                write!(out, r#"{separator}{{"field":{field},"code":{code},"message":{message}}}"#);
+        }
+        out.push(']');
     }
 
     /// An example of an answer with this entry's code, for the documentation.

@@ -152,6 +152,7 @@ pub enum Fault {
 
 /// A field of the request that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Violation {
     /// Path of the field as the caller writes it, such as `urls[3]`.
     pub field: Text,
@@ -159,6 +160,29 @@ pub struct Violation {
     pub detail: Text,
     /// The catalog's code for this field, instead of the general one.
     pub code: Option<Text>,
+    /// What else is wrong, where all of it was asked for; sent as `details`, together with this one.
+    pub others: Option<Box<[Self]>>,
+}
+
+impl Violation {
+    /// A field and what is wrong with it.
+    pub fn new(field: impl Into<Text>, detail: impl Into<Text>) -> Self {
+        Self { field: field.into(), detail: detail.into(), code: None, others: None }
+    }
+
+    /// With this code of the catalog instead of the general one.
+    #[must_use]
+    pub fn with_code(mut self, code: Option<Text>) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// All violations as one: the first, with the others beside it, also if there are none. `None` if there is none at all.
+    pub fn all(violations: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut violations = violations.into_iter();
+        let first = violations.next()?;
+        Some(Self { others: Some(violations.collect()), ..first })
+    }
 }
 
 impl Fault {
@@ -177,7 +201,7 @@ impl Fault {
 
     /// A field that breaks a rule.
     pub fn violation(field: impl Into<Text>, detail: impl Into<Text>) -> Self {
-        Self::Violation(Violation { field: field.into(), detail: detail.into(), code: None })
+        Self::Violation(Violation::new(field, detail))
     }
 
     /// A message that breaks HTTP or is ambiguous.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod auth;
+mod bodies;
 mod counters;
 mod keys;
 mod limits;

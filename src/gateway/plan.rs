@@ -1,16 +1,18 @@
 use super::{
     auth::RouteAuth,
+    bodies,
     counters::{CounterStore, InvalidCounters},
     keys::Keys,
     limits::{self, RouteLimits},
 };
 use crate::{
-    Catalog, Fault,
+    Catalog, Fault, ValidateLayer,
+    buffer::Budget,
     catalog::InvalidCatalog,
     config::{self, Config, Success},
     forward::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
     limit::InvalidQuota,
-    route::{InvalidRoute, Table},
+    route::{InvalidRoute, OfPath, Table},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
@@ -23,6 +25,8 @@ pub(crate) struct Plan {
     pub(super) routes: Vec<PlannedRoute>,
     pub(crate) keys: Keys,
     pub(super) counters: CounterStore,
+    /// The memory for bodies.
+    pub(super) budget: Budget,
     /// Whether anything asks for the client's address.
     pub(crate) asks_for_client: bool,
     pub(super) upstreams: BTreeMap<String, PlannedUpstream>,
@@ -35,6 +39,7 @@ pub(super) struct PlannedRoute {
     pub(super) upstream: String,
     pub(super) auth: Option<RouteAuth>,
     pub(super) limits: RouteLimits,
+    pub(super) validate: ValidateLayer,
     pub(super) success: Success,
 }
 
@@ -83,7 +88,7 @@ impl Plan {
         for route in &config.route {
             let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
             table
-                .add(methods, route.path.as_str(), route.rewrite.as_ref(), scopes_of_path(route))
+                .add(methods, route.path.as_str(), of_path(route))
                 .map_err(|error| InvalidPlan::Route { name: route.name.to_string(), error })?;
             routes.push(PlannedRoute {
                 name: route.name.as_str().into(),
@@ -92,6 +97,7 @@ impl Plan {
                     .as_deref()
                     .map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
                 limits: RouteLimits::new(config, route, &in_flight).map_err(invalid_limit)?,
+                validate: bodies::layer(config, route),
                 success: route.success,
             });
         }
@@ -104,6 +110,7 @@ impl Plan {
             table: Arc::new(table),
             routes,
             keys: auth.as_deref().map(Keys::new).unwrap_or_default(),
+            budget: Budget::new(config.server.max_buffered_bytes.get()),
             counters: CounterStore::new(config).map_err(InvalidPlan::Counters)?,
             asks_for_client: limits::ask_for_client(config),
             upstreams,
@@ -111,10 +118,15 @@ impl Plan {
     }
 }
 
-/// What only the path of a request can say in full; the other scopes are the same for all requests.
-fn scopes_of_path(route: &config::Route) -> Vec<config::ScopeTemplate> {
-    let templates = route.scopes.iter().filter(|scope| scope.parameters().next().is_some());
-    templates.cloned().collect()
+/// What only the path of a request can say in full.
+fn of_path(route: &config::Route) -> OfPath {
+    // The other scopes are the same for all requests.
+    let scopes = route.scopes.iter().filter(|scope| scope.parameters().next().is_some());
+    OfPath {
+        rewrite: route.rewrite.clone(),
+        scopes: scopes.cloned().collect(),
+        keeps_parameters: route.rules.parameters.is_some(),
+    }
 }
 
 fn plan_upstream(

@@ -6,15 +6,17 @@ use super::{
     plan::{Plan, PlannedRoute, PlannedUpstream},
 };
 use crate::{
-    Catalog, Fault,
+    Catalog, Fault, ValidateLayer,
     admission::Admission,
     auth::{AuthLayer, Principal, X_API_KEY},
+    buffer::Budget,
     config::Success,
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
     limit::{InFlightLimitLayer, RateLimitLayer, in_flight::InFlightBody},
     route::Router,
     server::{ClientBody, Record},
+    validate::{ParsedBody, ValidatedBody},
     wrap::{WrapBody, WrapLayer},
 };
 use http::{Request, Response, header};
@@ -24,7 +26,9 @@ use tower_service::Service;
 
 /// A provider's body, as the routes pass it on: every layer that can refuse has a body of its own around it.
 pub(crate) type RouteBody = Placed<Refusable<Refusable<Placed<Refusable<Answered>>>>>;
-type Answered = Refusable<WrapBody<UpstreamBody<ClientBody>>>;
+type Answered = Refusable<Refusable<WrapBody<UpstreamBody<UploadBody>>>>;
+/// A client's body, as it goes to the provider.
+type UploadBody = ValidatedBody<ClientBody>;
 type Refusable<B> = ResponseBody<B>;
 type Placed<B> = InFlightBody<B>;
 
@@ -47,6 +51,7 @@ impl Plan {
             catalog: Arc::new((*self.catalog).clone()),
             keys: self.keys.clone(),
             counters: self.counters.counters(),
+            budget: self.budget.worker(),
         };
         let stacks = self.routes.iter().map(|route| {
             // The configuration has been checked; an upstream that is not there would be a defect.
@@ -64,6 +69,7 @@ struct Worker {
     catalog: Arc<Catalog>,
     keys: Keys,
     counters: Sides<WorkerCounters>,
+    budget: Budget,
 }
 
 impl Worker {
@@ -80,6 +86,10 @@ impl Worker {
             Some(auth) => auth.layer(self.keys.clone(), &self.catalog),
             None => AuthLayer::new(self.keys.clone()).enabled(false),
         }
+    }
+
+    fn validate(&self, layer: &ValidateLayer) -> ValidateLayer {
+        layer.clone().catalog(self.catalog.clone()).budget(self.budget.clone())
     }
 
     fn in_flight(&self, limit: &InFlightLimitLayer) -> InFlightLimitLayer {
@@ -99,7 +109,9 @@ fn route_stack(
 + use<> {
     let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
     // A function and not `Forward` itself as the service: its future need not be boxed.
-    let forward = service_fn(move |mut request: Request<ClientBody>| {
+    let forward = service_fn(move |mut request: Request<UploadBody>| {
+        // Whoever had to look at it has; what it takes in memory is for the next request.
+        request.extensions_mut().remove::<ParsedBody>();
         if strips {
             // Also from the field where this gateway takes no key: whoever puts one there means it for us.
             request.headers_mut().remove(header::AUTHORIZATION);
@@ -134,6 +146,8 @@ fn route_stack(
         .layer(worker.limit(&route.limits.after, &worker.counters.after))
         // What fails from here on was counted, and its answer says so.
         .layer(AnswerLayer::new(worker.catalog.clone()))
+        // What nobody may ask for costs no provider anything.
+        .layer(worker.validate(&route.validate))
         .layer(wrap)
         .service(forward)
 }
@@ -141,7 +155,7 @@ fn route_stack(
 /// Where a route's requests end.
 #[derive(Clone)]
 enum Target {
-    Forward(Forward<ClientBody>),
+    Forward(Forward<UploadBody>),
     Refuse(Fault),
 }
 
@@ -157,8 +171,8 @@ impl Target {
 
     fn call(
         &self,
-        request: Request<ClientBody>,
-    ) -> Admission<impl Future<Output = Result<Response<UpstreamBody<ClientBody>>, Fault>> + use<>>
+        request: Request<UploadBody>,
+    ) -> Admission<impl Future<Output = Result<Response<UpstreamBody<UploadBody>>, Fault>> + use<>>
     {
         match self {
             Self::Forward(forward) => Admission::Admitted { inner: forward.clone().send(request) },

@@ -12,7 +12,7 @@ mod template;
 
 pub(crate) use self::{
     service::Router,
-    table::{InvalidRoute, Table},
+    table::{InvalidRoute, OfPath, Table},
 };
 
 #[cfg(doc)]

@@ -53,6 +53,9 @@ where
         if !found.scopes.is_empty() {
             request.extensions_mut().insert(NeededScopes(found.scopes));
         }
+        if let Some(parameters) = found.parameters {
+            request.extensions_mut().insert(parameters);
+        }
         let stack = self.stacks[found.route].clone();
         Admission::Admitted { inner: Oneshot::new(stack, request) }
     }

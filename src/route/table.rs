@@ -2,6 +2,7 @@ use super::{rewrite::Rewrite, template::render};
 use crate::{
     Fault,
     config::{PathTemplate, ScopeTemplate},
+    validate::PathParameters,
 };
 use http::{Method, Uri};
 use std::fmt;
@@ -15,10 +16,22 @@ pub(crate) struct Table {
 }
 
 /// What of a route is made out of the path of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfPath {
+    /// Where the request goes.
+    pub(crate) rewrite: Option<PathTemplate>,
+    /// The scopes with parameters.
+    pub(crate) scopes: Vec<ScopeTemplate>,
+    /// Whether somebody further in looks at the parameters.
+    pub(crate) keeps_parameters: bool,
+}
+
+/// The same, ready to be used.
 #[derive(Clone, Debug)]
 struct Parameterised {
     rewrite: Option<Rewrite>,
     scopes: Box<[ScopeTemplate]>,
+    keeps_parameters: bool,
 }
 
 /// The routes of one path.
@@ -49,16 +62,17 @@ pub(super) struct Found {
     pub(super) rewritten: Option<Uri>,
     /// What the caller must be allowed to do for just this path.
     pub(super) scopes: Vec<Box<str>>,
+    /// What the path has in the places of its parameters, where somebody looks at it.
+    pub(super) parameters: Option<PathParameters>,
 }
 
 impl Table {
-    /// Adds a route for these methods, or for any when there are none. `scopes` are those with parameters.
+    /// Adds a route for these methods, or for any when there are none.
     pub(crate) fn add(
         &mut self,
         methods: &[Method],
         path: &str,
-        rewrite: Option<&PathTemplate>,
-        scopes: impl IntoIterator<Item = ScopeTemplate>,
+        of_path: OfPath,
     ) -> Result<(), InvalidRoute> {
         let route = self.routes.len();
         let known = self.nodes.iter().position(|node| node.pattern == path);
@@ -84,8 +98,9 @@ impl Table {
             }
             node.methods.push((method.clone(), route));
         }
-        let rewrite = rewrite.cloned().map(Rewrite::new);
-        self.routes.push(Parameterised { rewrite, scopes: scopes.into_iter().collect() });
+        let OfPath { rewrite, scopes, keeps_parameters } = of_path;
+        let rewrite = rewrite.map(Rewrite::new);
+        self.routes.push(Parameterised { rewrite, scopes: scopes.into(), keeps_parameters });
         Ok(())
     }
 
@@ -101,7 +116,7 @@ impl Table {
         let forbidden = *method == Method::CONNECT || *method == Method::TRACE;
         let found = if forbidden { None } else { node.route(method) };
         let route = found.ok_or_else(|| not_allowed(std::iter::once(node)))?;
-        let Parameterised { rewrite, scopes } = &self.routes[route];
+        let Parameterised { rewrite, scopes, keeps_parameters } = &self.routes[route];
         let rewritten =
             rewrite.as_ref().map(|rewrite| rewrite.apply(uri, &at.params)).transpose()?;
         let scopes = scopes.iter().map(|scope| {
@@ -109,7 +124,8 @@ impl Table {
             render(scope.parts(), &at.params, &mut text);
             text.into()
         });
-        Ok(Found { route, rewritten, scopes: scopes.collect() })
+        let parameters = keeps_parameters.then(|| PathParameters::new(at.params.iter()));
+        Ok(Found { route, rewritten, scopes: scopes.collect(), parameters })
     }
 }
 
@@ -156,16 +172,21 @@ fn not_allowed<'a>(nodes: impl Iterator<Item = &'a Node>) -> Fault {
 mod tests {
     use super::*;
 
+    fn plain() -> OfPath {
+        OfPath::default()
+    }
+
     fn table() -> Table {
         let mut table = Table::default();
-        let rewrite = "/v1/{id}".parse().unwrap();
-        let scopes = ["task:{id}".parse().unwrap()];
-        table.add(&[Method::GET], "/tasks/{id}", Some(&rewrite), []).unwrap();
-        table.add(&[Method::POST, Method::PUT], "/tasks/{id}", None, scopes).unwrap();
-        table.add(&[Method::POST], "/generate", None, []).unwrap();
-        table.add(&[], "/files/{*path}", None, []).unwrap();
-        table.add(&[Method::GET], "/health", None, []).unwrap();
-        table.add(&[Method::HEAD], "/health", None, []).unwrap();
+        let rewritten = OfPath { rewrite: Some("/v1/{id}".parse().unwrap()), ..plain() };
+        let scopes = vec!["task:{id}".parse().unwrap()];
+        let scoped = OfPath { scopes, keeps_parameters: true, ..plain() };
+        table.add(&[Method::GET], "/tasks/{id}", rewritten).unwrap();
+        table.add(&[Method::POST, Method::PUT], "/tasks/{id}", scoped).unwrap();
+        table.add(&[Method::POST], "/generate", plain()).unwrap();
+        table.add(&[], "/files/{*path}", plain()).unwrap();
+        table.add(&[Method::GET], "/health", plain()).unwrap();
+        table.add(&[Method::HEAD], "/health", plain()).unwrap();
         table
     }
 
@@ -199,6 +220,7 @@ mod tests {
                 route,
                 rewritten: rewritten.map(|uri| uri.parse().unwrap()),
                 scopes: if route == 1 { vec!["task:1".into()] } else { vec![] },
+                parameters: (route == 1).then(|| PathParameters::new([("id", "1")])),
             });
             assert_eq!(got, want, "{method} {uri}");
         }
@@ -207,9 +229,9 @@ mod tests {
     #[test]
     fn routes_that_contradict_each_other() {
         let mut table = table();
-        assert!(table.add(&[Method::GET], "/tasks/{id}", None, []).is_err());
-        assert!(table.add(&[Method::GET], "/tasks/{name}", None, []).is_err());
-        assert!(table.add(&[], "/files/{*path}", None, []).is_err());
-        assert!(table.add(&[Method::DELETE], "/tasks/{id}", None, []).is_ok());
+        assert!(table.add(&[Method::GET], "/tasks/{id}", plain()).is_err());
+        assert!(table.add(&[Method::GET], "/tasks/{name}", plain()).is_err());
+        assert!(table.add(&[], "/files/{*path}", plain()).is_err());
+        assert!(table.add(&[Method::DELETE], "/tasks/{id}", plain()).is_ok());
     }
 }

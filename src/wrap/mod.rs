@@ -114,7 +114,7 @@ mod error;
 mod future;
 mod head;
 mod layer;
-mod media_type;
+
 mod plan;
 mod service;
 #[cfg(test)]

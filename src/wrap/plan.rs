@@ -1,4 +1,4 @@
-use super::media_type::is_json;
+use crate::media_type::is_json;
 use crate::{Fault, decode::Decoder};
 use http::{HeaderMap, Method, StatusCode, header, response::Parts};
 use http_body::SizeHint;

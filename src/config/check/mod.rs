@@ -1,6 +1,7 @@
 //! What no single value can know: names that have to exist, be unique or fit together.
 
 mod auth;
+mod bodies;
 mod catalog;
 mod limits;
 mod routes;
@@ -11,10 +12,10 @@ use super::{
     Config,
     decode::origin,
     diagnostic::{Report, Severity},
-    suggest::closest,
     tree::{KeyPath, Node, printable},
     values::{Invalid, parse_socket_address},
 };
+use crate::suggest::closest;
 use std::path::Path;
 
 /// Checks a configuration against itself, and completes it.
@@ -39,6 +40,7 @@ impl Checker<'_, '_> {
         self.limits(config);
         self.upstreams(config, directory);
         self.routes(config);
+        self.bodies(config, directory);
     }
 
     /// Something that works and will not do what it looks like.

@@ -2,10 +2,10 @@
 use super::{Checker, known_names};
 use crate::config::{
     AuthMode, Config, PathPattern, Route,
-    suggest::closest,
     tree::{KeyPath, Value},
     values::Name,
 };
+use crate::suggest::closest;
 use matchit::Router;
 use std::collections::{HashMap, HashSet};
 

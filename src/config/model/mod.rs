@@ -1,6 +1,7 @@
 //! What a configuration holds. The comments of the fields are their descriptions in the JSON Schema.
 
 mod auth;
+mod body;
 mod limit;
 mod route;
 mod server;
@@ -8,6 +9,7 @@ mod upstream;
 
 pub use self::{
     auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
+    body::{Body, ContentEncoding, Duplicates, Edit, Numbers, Rules, Violations},
     limit::{Limit, LimitUse, PlanLimit},
     route::{Route, Success},
     server::{RateLimitHeaders, Server},
@@ -43,6 +45,9 @@ pub struct Config {
     /// How often, by name: routes say which limits they have.
     #[serde(default)]
     pub limit: Vec<Limit>,
+    /// How request bodies are read that have a `schema` or an `edit`; a route can say otherwise in its own `body`.
+    #[serde(default)]
+    pub body: Body,
     /// The providers, by name: letters, digits, `_` and `-`.
     #[serde(default)]
     pub upstream: BTreeMap<String, Upstream>,
@@ -95,6 +100,11 @@ impl Config {
                 auth: None,
                 scopes: Vec::new(),
                 limits: Vec::new(),
+                schema: None,
+                parameters: None,
+                edit: Vec::new(),
+                body: Body::default(),
+                rules: Rules::default(),
                 success: Success::default(),
             };
             Ok(Route { name: Name::made(route.default_name()), ..route })
@@ -104,6 +114,7 @@ impl Config {
             catalog: catalog::Settings::default(),
             auth: None,
             limit: Vec::new(),
+            body: Body::default(),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),
                 Upstream { endpoint: vec![endpoint], ..Upstream::default() },

@@ -1,5 +1,7 @@
-use super::{AuthMode, LimitUse};
-use crate::config::values::{Methods, Name, PathPattern, PathTemplate, ScopeTemplate};
+use super::{AuthMode, Body, Edit, LimitUse, Rules};
+use crate::config::values::{
+    Methods, Name, PathPattern, PathTemplate, SchemaSource, ScopeTemplate,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -34,6 +36,22 @@ pub struct Route {
     #[serde(default)]
     #[schemars(length(max = 8))]
     pub limits: Vec<LimitUse>,
+    /// The JSON Schema (draft 2020-12) of its request bodies, which then have to be JSON: a file, relative to the configuration file, or the schema itself.
+    /// `x-fault` beside a field gives its code, `x-message` its message. Default: none, bodies are not looked at.
+    #[serde(default)]
+    pub schema: Option<SchemaSource>,
+    /// The JSON Schema of its parameters, those of the query and of the path, as one object. Default: none.
+    #[serde(default)]
+    pub parameters: Option<SchemaSource>,
+    /// What is changed in its request bodies, in this order, after they were checked. Default: nothing.
+    #[serde(default)]
+    pub edit: Vec<Edit>,
+    /// How its request bodies are read, where that differs from the table `[body]`.
+    #[serde(default)]
+    pub body: Body,
+    /// What `schema`, `parameters` and `edit` come to.
+    #[serde(skip)]
+    pub rules: Rules,
     /// What a success looks like. Default: `as-is`.
     #[serde(default)]
     pub success: Success,

@@ -57,6 +57,9 @@ pub struct Server {
     pub max_header_bytes: Size,
     /// The longest path and query of a request, in bytes. Default: `8KiB`.
     pub max_uri_bytes: Size,
+    /// How much of request bodies may be in memory at a time, in the whole process; beyond it requests are refused as `overloaded`. Only bodies that are
+    /// checked or edited are kept in memory. Default: `256MiB`.
+    pub max_buffered_bytes: Size,
     /// Connections from clients at a time, in the whole process. Default: `10000`.
     pub max_connections: NonZeroUsize,
     /// Whether to log a line for each request. Default: `true`.
@@ -84,6 +87,7 @@ impl Default for Server {
             drain_timeout: Patience::seconds(30),
             max_header_bytes: Size::kib(32),
             max_uri_bytes: Size::kib(8),
+            max_buffered_bytes: Size::kib(256 * 1024),
             max_connections: const { NonZeroUsize::new(10_000).unwrap() },
             access_log: true,
         }

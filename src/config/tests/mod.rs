@@ -1,5 +1,6 @@
 //! Whole files: what is in them, what is wrong with them, what is not said about them.
 mod access;
+mod bodies;
 mod files;
 mod mistakes;
 mod schema;
@@ -61,6 +62,7 @@ drain_timeout = "0s"
 max_header_bytes = 16384
 max_uri_bytes = "4KiB"
 max_connections = 7
+max_buffered_bytes = "64MiB"
 access_log = false
 store = "sqlite://${NOWHERE:-k.db}"
 limits = "local"
@@ -117,6 +119,17 @@ title = "Slow down"
 problem = "Too many."
 solution = "Fewer."
 
+[body]
+max_bytes = "2MiB"
+timeout = "3s"
+content_encoding = "decode"
+max_decoded_bytes = "4MiB"
+max_depth = 8
+max_values = 500
+duplicates = "last"
+numbers = "safe"
+violations = "all"
+
 [upstream.grsai]
 profile = "generic"
 timeout = "${GRSAI_TIMEOUT_MS:-120000}ms"
@@ -146,7 +159,22 @@ rewrite = "/v1/draw/{id}"
 auth = "optional"
 scopes = ["images", "task:{id}"]
 limits = ["per-address", { name = "per-key", cost = 2 }, "at-once"]
+schema = "body.json"
+parameters = "parameters.json"
+body = { max_bytes = "1MiB", timeout = "1s", content_encoding = "decode", max_decoded_bytes = "1MiB", max_depth = 9, max_values = 9, duplicates = "refuse", numbers = "double", violations = "first" }
 success = "wrap"
+[[route.edit]]
+set = "/stream"
+value = true
+[[route.edit]]
+rename = "/a"
+to = "b"
+[[route.edit]]
+remove = "/c/d"
+[[route.edit]]
+map = "/model"
+[route.edit.values]
+small = { model = "x-1", size = 1 }
 "#;
 
 /// A directory with the files that `EVERYTHING` names.
@@ -159,6 +187,12 @@ impl Directory {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("ca.pem"), "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
             .unwrap();
+        fs::write(
+            path.join("body.json"),
+            r#"{ "required": ["model"], "x-fault": "invalid_model" }"#,
+        )
+        .unwrap();
+        fs::write(path.join("parameters.json"), r#"{ "properties": { "id": {} } }"#).unwrap();
         fs::write(
             path.join("keys.sha256"),
             format!("{} # of a\n{}\n", "1".repeat(64), "2".repeat(64)),
@@ -220,6 +254,10 @@ fn everything() {
     );
     assert_eq!(route.method.as_ref().unwrap().to_string(), "GET,POST");
     assert_eq!(route.rewrite.as_ref().unwrap().parts().len(), 2);
+    assert!(route.rules.schema.is_some() && route.rules.parameters.is_some());
+    assert!(!route.rules.edits.is_empty());
+    let body = route.body.or(config.body);
+    assert_eq!((body.max_bytes(), body.duplicates), (1 << 20, Some(Duplicates::Refuse)));
     assert!(!format!("{config:?}").contains(MARKER));
 }
 

@@ -32,7 +32,14 @@ fn keys_of_document(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>
         toml::Value::Table(table) => {
             for (key, value) in table {
                 // The names that a configuration chooses are not in the schema.
-                let chosen = [".upstream", ".catalog.entries", ".limit[].plans"].contains(&path);
+                let chosen = [
+                    ".upstream",
+                    ".catalog.entries",
+                    ".limit[].plans",
+                    ".route[].edit[].values",
+                    ".route[].edit[].values.*",
+                ]
+                .contains(&path);
                 let path = format!("{path}.{}", if chosen { "*" } else { key });
                 keys_of_document(value, &path, keys);
                 if !chosen {

@@ -1,9 +1,11 @@
 //! What single values may be. Each type says so itself, to serde and to the JSON Schema, and none repeats what it found.
 mod identity;
+mod json_pointer;
 mod network;
 mod path;
 mod quantity;
 mod rate;
+mod schema_source;
 mod secret;
 mod setting;
 mod store;
@@ -15,10 +17,12 @@ pub use self::{
     identity::{
         Digest, FieldName, KeyPrefix, Label, LimitName, Moment, Realm, Scope, ScopeTemplate,
     },
+    json_pointer::JsonPointer,
     network::Network,
     path::{PathPattern, PathTemplate},
     quantity::{Patience, Size, Timeout},
     rate::{LimitKey, Rate},
+    schema_source::SchemaSource,
     secret::Secret,
     setting::Setting,
     store::{Limits, StoreAddress},

@@ -1,7 +1,7 @@
 //! "Did you mean".
 
 /// The known name that was probably meant, unless nothing comes near.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     found: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -14,7 +14,11 @@ pub(super) fn closest<'a>(
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&found, &plain(name)), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
+        // Of a name of one letter nothing would be left.
+        .filter(|(distance, name)| match name.chars().count() {
+            0 | 1 => *distance == 0,
+            letters => *distance <= (letters / 3).max(1),
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

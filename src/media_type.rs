@@ -1,3 +1,5 @@
+//! What a message says that its content is.
+
 use http::{HeaderMap, header};
 
 /// Types that end in `+json` and are sequences of values, or messages in a framing of their own.
@@ -9,7 +11,7 @@ const SEQUENCES: [&[u8]; 4] = [
 ];
 
 /// Whether the content is declared to be one JSON value in UTF-8.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     match (lines.next(), lines.next()) {
         (Some(line), None) => is_json_type(line.as_bytes()),

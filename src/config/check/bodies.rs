@@ -1,0 +1,215 @@
+//! What routes say of bodies and parameters: schemas, edits, `[body]`.
+use super::Checker;
+use crate::{
+    Catalog,
+    config::{
+        Body, Config, ContentEncoding, Duplicates, Edit, Route, SchemaSource, source,
+        tree::{KeyPath, printable},
+    },
+    edit::{Edits, InvalidEdit},
+    schema::{InvalidSchema, Mistake, Schema},
+    validate::HEADROOM,
+};
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+/// A body is addressed by 32 bits.
+const LARGEST_BODY: usize = u32::MAX as usize;
+
+/// The schemas that were read; none for one that is wrong, which is said once.
+type Schemas = HashMap<SchemaSource, Option<Arc<Schema>>>;
+
+impl Checker<'_, '_> {
+    pub(super) fn bodies(&mut self, config: &mut Config, directory: &Path) {
+        // What is wrong with it is said elsewhere.
+        let catalog = Catalog::from_settings(&config.catalog).ok();
+        let mut schemas = Schemas::new();
+        let path = KeyPath::default().key("route");
+        let buffered = config.server.max_buffered_bytes.get();
+        let common = config.body;
+        self.sizes(&common, Body::default(), buffered, &KeyPath::default().key("body"));
+        for (route, index) in config.route.iter_mut().zip(self.live(&path)) {
+            let place = path.index(index);
+            for (key, source) in [("schema", &route.schema), ("parameters", &route.parameters)] {
+                let Some(source) = source else { continue };
+                let schema =
+                    self.schema(source, directory, catalog.as_ref(), &place.key(key), &mut schemas);
+                match key {
+                    "schema" => route.rules.schema = schema,
+                    _ => route.rules.parameters = schema,
+                }
+            }
+            route.rules.edits = Arc::new(self.edits(&route.edit, &place.key("edit")));
+            self.sizes(&route.body, common, buffered, &place.key("body"));
+            self.body_of(route, common, &place);
+        }
+    }
+
+    fn body_of(&mut self, route: &Route, common: Body, place: &KeyPath) {
+        let written = self.root.at(&place.key("body")).is_some();
+        if written && route.schema.is_none() && route.edit.is_empty() && self.is_readable(place) {
+            let message = "means nothing without a `schema` or an `edit`: the bodies of this route are not read";
+            self.error(&place.key("body"), message, None);
+        }
+        if !route.edit.is_empty() && route.body.or(common).duplicates == Some(Duplicates::Last) {
+            let message = "a body in which names are there twice cannot be edited; `duplicates` has to be `refuse`";
+            self.error(&place.key("edit"), message, None);
+        }
+    }
+
+    fn sizes(&mut self, body: &Body, default: Body, buffered: usize, place: &KeyPath) {
+        let whole = body.or(default);
+        for (key, size) in
+            [("max_bytes", body.max_bytes), ("max_decoded_bytes", body.max_decoded_bytes)]
+        {
+            match size {
+                Some(size) if size.get() > LARGEST_BODY => {
+                    self.error(&place.key(key), "4GiB or more", None);
+                }
+                Some(size) if size.get() + HEADROOM > buffered => {
+                    let message = "more than `server.max_buffered_bytes` less 4KiB: such a body would always be refused";
+                    self.error(&place.key(key), message, None);
+                }
+                _ => {}
+            }
+        }
+        if body.max_decoded_bytes.is_some()
+            && whole.content_encoding != Some(ContentEncoding::Decode)
+        {
+            let message = "means nothing unless `content_encoding` is `decode`";
+            self.error(&place.key("max_decoded_bytes"), message, None);
+        }
+        if body.max_depth.is_some_and(|depth| depth.get() > 127) {
+            self.error(&place.key("max_depth"), "more than 127", None);
+        }
+    }
+
+    fn schema(
+        &mut self,
+        source: &SchemaSource,
+        directory: &Path,
+        catalog: Option<&Catalog>,
+        place: &KeyPath,
+        known: &mut Schemas,
+    ) -> Option<Arc<Schema>> {
+        if let Some(known) = known.get(source) {
+            return known.clone();
+        }
+        let schema = match source {
+            SchemaSource::Text(text) => self.parse_schema(text, None, catalog, place),
+            SchemaSource::File(file) => match source::read_text(&directory.join(file)) {
+                Ok(text) => self.parse_schema(&text, Some(file), catalog, place),
+                Err(message) => {
+                    self.error(place, format!("{}: {message}", printable_path(file)), None);
+                    None
+                }
+            },
+        };
+        known.insert(source.clone(), schema.clone());
+        schema
+    }
+
+    fn parse_schema(
+        &mut self,
+        text: &str,
+        file: Option<&Path>,
+        catalog: Option<&Catalog>,
+        place: &KeyPath,
+    ) -> Option<Arc<Schema>> {
+        let checked = text.parse().and_then(|schema: Schema| {
+            catalog.map_or(Ok(()), |catalog| schema.check(catalog)).map(|()| schema)
+        });
+        let mistakes = match checked {
+            Ok(schema) => return Some(Arc::new(schema)),
+            Err(InvalidSchema { mistakes, .. }) => mistakes,
+        };
+        for mistake in mistakes {
+            let message = match (file, mistake.line) {
+                (Some(file), Some(line)) => {
+                    format!(
+                        "{}:{line}: {}",
+                        printable_path(file),
+                        Mistake { line: None, ..mistake }
+                    )
+                }
+                _ => mistake.to_string(),
+            };
+            self.error(place, message, None);
+        }
+        None
+    }
+
+    fn edits(&mut self, edits: &[Edit], path: &KeyPath) -> Edits {
+        let mut made = Edits::new();
+        for (edit, index) in edits.iter().zip(self.live(path)) {
+            let place = path.index(index);
+            if !self.is_readable(&place) {
+                continue;
+            }
+            match add(made.clone(), edit) {
+                Some(Ok(more)) => made = more,
+                Some(Err(error)) => self.error(&place, error.to_string(), None),
+                None => {
+                    let message = "expected `set` and `value`, `rename` and `to`, `remove` alone, or `map` and `values`";
+                    self.error(&place, message, None);
+                }
+            }
+        }
+        made
+    }
+}
+
+/// One edit more; `None` for keys that do not go together.
+fn add(edits: Edits, edit: &Edit) -> Option<Result<Edits, InvalidEdit>> {
+    Some(match edit {
+        Edit {
+            set: Some(at),
+            value: Some(value),
+            rename: None,
+            to: None,
+            remove: None,
+            map: None,
+            values: None,
+        } => edits.set(at.get().clone(), value.clone()),
+        Edit {
+            rename: Some(from),
+            to: Some(to),
+            set: None,
+            value: None,
+            remove: None,
+            map: None,
+            values: None,
+        } => edits.rename(from.get().clone(), to.as_str()),
+        Edit {
+            remove: Some(at),
+            set: None,
+            value: None,
+            rename: None,
+            to: None,
+            map: None,
+            values: None,
+        } => edits.remove(at.get().clone()),
+        Edit {
+            map: Some(at),
+            values: Some(values),
+            set: None,
+            value: None,
+            rename: None,
+            to: None,
+            remove: None,
+        } => {
+            let table = values.iter().map(|(text, members)| {
+                let members = members.iter().map(|(name, value)| (name.clone(), value.clone()));
+                (text.clone(), members.collect())
+            });
+            edits.map(at.get().clone(), table)
+        }
+        _ => return None,
+    })
+}
+
+/// A file's name as it was written, without what could not be seen.
+fn printable_path(file: &Path) -> String {
+    let text = file.to_string_lossy();
+    let plain = |c: char| c.is_ascii_graphic() && c != '"';
+    if text.chars().all(plain) { text.into_owned() } else { printable(&text).into_owned() }
+}

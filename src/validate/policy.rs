@@ -1,0 +1,285 @@
+use super::{ParsedBody, PathParameters, body::Pieces, collect::too_large, parameters};
+use crate::{
+    Catalog, Fault,
+    buffer::{Budget, Reservation, hold},
+    decode::{Decoder, PIECE, Pulled},
+    edit::Edits,
+    envelope::Context,
+    fault::Violation,
+    json::{self, Document, Kind, ParseError, Syntax, Value},
+    media_type::is_json,
+    request_id,
+    schema::Schema,
+};
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, request::Parts,
+    uri::PathAndQuery,
+};
+use http_body::SizeHint;
+use std::{iter, sync::Arc, time::Duration};
+
+/// The most violations of one request that are listed.
+const MOST: usize = 20;
+/// The parameter with which a caller asks for all violations.
+const ALL: &str = "all";
+/// Fields that are about the very bytes of a body (RFC 9530; RFC 3230 and RFC 1864 before it).
+const DIGESTS: [HeaderName; 4] = [
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// What becomes of compressed bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ContentEncoding {
+    /// They are refused as an unsupported media type: not every provider takes them.
+    #[default]
+    Refuse,
+    /// gzip, br, zstd and deflate are decoded for the check, up to this number of bytes; what goes on is what came.
+    Decode {
+        /// The most bytes after decoding.
+        max_bytes: usize,
+    },
+}
+
+/// How many violations an answer names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Report {
+    /// The first one.
+    #[default]
+    First,
+    /// The first one, and a list of up to 20 as `details`.
+    All,
+    /// All, for a request whose query has the word `all`, which is taken out of it: `?all`.
+    OnRequest,
+}
+
+/// What is decided, without a service.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) schema: Option<Arc<Schema>>,
+    pub(super) parameters: Option<Arc<Schema>>,
+    pub(super) edits: Arc<Edits>,
+    pub(super) syntax: Syntax,
+    pub(super) content_encoding: ContentEncoding,
+    pub(super) report: Report,
+    pub(super) max_bytes: usize,
+    pub(super) timeout: Duration,
+    pub(super) budget: Budget,
+}
+
+/// A body that has to be read.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// Its length, where that is known.
+    pub(super) declared: Option<u64>,
+    pub(super) reading: Reading,
+}
+
+/// How to read it.
+#[derive(Debug)]
+pub(super) struct Reading {
+    decoder: Option<Decoder>,
+    /// How many violations to name.
+    most: usize,
+}
+
+impl Policy {
+    /// Looks at all but the body. `None`: the body is nobody's concern.
+    pub(super) fn receive(
+        &self,
+        parts: &mut Parts,
+        size: SizeHint,
+    ) -> Result<Option<Expected>, Fault> {
+        let most = if self.wants_all(&mut parts.uri)? { MOST } else { 1 };
+        self.check_parameters(parts, most)?;
+        if self.schema.is_none() && self.edits.is_empty() {
+            return Ok(None);
+        }
+        let declared = size.exact();
+        if size.lower() > self.max_bytes as u64 {
+            return Err(too_large(self.max_bytes));
+        }
+        if declared == Some(0) {
+            return Err(Fault::InvalidJson { detail: "it is empty".into() });
+        }
+        if !is_json(&parts.headers) {
+            return Err(Fault::UnsupportedMediaType { expected: "application/json".into() });
+        }
+        let decoder = self.decoder(parts)?;
+        Ok(Some(Expected { declared, reading: Reading { decoder, most } }))
+    }
+
+    fn decoder(&self, parts: &Parts) -> Result<Option<Decoder>, Fault> {
+        match (Decoder::of(&parts.headers), self.content_encoding) {
+            (Ok(None), _) => Ok(None),
+            (Ok(decoder), ContentEncoding::Decode { .. }) => Ok(decoder),
+            (Err(_), ContentEncoding::Decode { .. }) => {
+                Err(Fault::UnsupportedMediaType { expected: "gzip, br, zstd or deflate".into() })
+            }
+            (_, ContentEncoding::Refuse) => Err(Fault::UnsupportedMediaType {
+                expected: "application/json without a Content-Encoding".into(),
+            }),
+        }
+    }
+
+    /// Whether all violations are to be named; the word that asks for it does not go on.
+    fn wants_all(&self, uri: &mut Uri) -> Result<bool, Fault> {
+        match self.report {
+            Report::First => return Ok(false),
+            Report::All => return Ok(true),
+            Report::OnRequest => {}
+        }
+        let query = uri.query().unwrap_or_default();
+        if !query.split('&').any(|word| word == ALL) {
+            return Ok(false);
+        }
+        let rest: Vec<&str> = query.split('&').filter(|word| *word != ALL).collect();
+        let target = match rest.as_slice() {
+            [] => uri.path().to_owned(),
+            rest => format!("{}?{}", uri.path(), rest.join("&")),
+        };
+        let mut parts = std::mem::take(uri).into_parts();
+        // A part of a valid target is one.
+        parts.path_and_query = Some(PathAndQuery::try_from(target).map_err(|_| Fault::Internal)?);
+        *uri = Uri::from_parts(parts).map_err(|_| Fault::Internal)?;
+        Ok(true)
+    }
+
+    fn check_parameters(&self, parts: &Parts, most: usize) -> Result<(), Fault> {
+        let Some(schema) = &self.parameters else { return Ok(()) };
+        let path = parts.extensions.get::<PathParameters>();
+        let document = parameters::document(schema, path, parts.uri.query(), &self.budget)?;
+        check(schema, "the parameters", document.root(), most)
+    }
+
+    /// Reads a body that has arrived, and says what goes on.
+    pub(super) fn examine(
+        &self,
+        parts: &mut Parts,
+        (wire, memory): (Bytes, Reservation),
+        trailers: Option<&mut HeaderMap>,
+        reading: Reading,
+    ) -> Result<Pieces, Fault> {
+        let (text, coded) = match reading.decoder {
+            None => (wire.clone(), false),
+            Some(decoder) => (self.decode(decoder, &wire)?, true),
+        };
+        let document = match json::parse(text.clone(), &self.syntax, memory) {
+            Ok(document) => document,
+            Err(ParseError::Invalid(invalid)) => return Err(invalid.into()),
+            Err(ParseError::Exhausted(_)) => return Err(Fault::Overloaded),
+        };
+        self.check_body(&document, reading.most)?;
+        parts.extensions.insert(ParsedBody(Arc::new(document)));
+        if self.edits.is_empty() {
+            return Ok(Pieces::Whole(wire));
+        }
+        let pieces = self.edits.apply(&text).map_err(|_| Fault::Internal)?;
+        if let ([only], false) = (pieces.as_slice(), coded)
+            && only.as_ptr() == wire.as_ptr()
+            && only.len() == wire.len()
+        {
+            return Ok(Pieces::Whole(wire));
+        }
+        forget_old_bytes(parts, trailers, pieces.iter().map(Bytes::len).sum());
+        Ok(Pieces::Edited(pieces))
+    }
+
+    /// The body without its codings.
+    fn decode(&self, mut decoder: Decoder, wire: &Bytes) -> Result<Bytes, Fault> {
+        let ContentEncoding::Decode { max_bytes } = self.content_encoding else {
+            return Err(Fault::Internal);
+        };
+        let corrupt = |_| Fault::bad_request("the body is not what its Content-Encoding says");
+        let mut memory = self.budget.reserve(0).ok_or(Fault::Overloaded)?;
+        let mut text = BytesMut::new();
+        // What grows in one coding and is nothing again in the next costs no memory, but time.
+        let mut patience = 8 + (wire.len() + max_bytes) / (2 * PIECE);
+        decoder.push(wire.clone());
+        decoder.finish();
+        loop {
+            match decoder.pull().map_err(corrupt)? {
+                Pulled::Data(piece) => {
+                    let length = text.len() + piece.len();
+                    if length > max_bytes {
+                        return Err(too_large(max_bytes));
+                    }
+                    if length > memory.bytes() {
+                        let wanted = (2 * memory.bytes()).max(length);
+                        if !memory.grow(wanted - memory.bytes()) {
+                            return Err(Fault::Overloaded);
+                        }
+                        text.reserve(memory.bytes() - text.len());
+                    }
+                    text.extend_from_slice(&piece);
+                }
+                Pulled::Busy if patience == 0 => return Err(too_large(max_bytes)),
+                Pulled::Busy => patience -= 1,
+                Pulled::NeedsInput | Pulled::End => break,
+            }
+        }
+        Ok(hold(text.freeze(), memory))
+    }
+
+    fn check_body(&self, document: &Document, most: usize) -> Result<(), Fault> {
+        let root = document.root();
+        let wants_object = self.schema.as_ref().is_none_or(|schema| schema.wants_object());
+        // Edits are of objects, whatever the schema accepts besides.
+        if (wants_object || !self.edits.is_empty()) && root.kind() != Kind::Object {
+            return Err(Fault::NotAnObject);
+        }
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let is_empty = root.members().is_some_and(|members| members.len() == 0);
+        match check(schema, "the body", root, most) {
+            Err(_) if is_empty => Err(Fault::EmptyObject),
+            checked => checked,
+        }
+    }
+
+    /// The whole answer to a request that does not get on.
+    pub(super) fn refuse(&self, fault: &Fault, parts: &Parts) -> Response<Bytes> {
+        let context = Context {
+            head: parts.method == Method::HEAD,
+            request_id: parts.headers.get(request_id::HEADER),
+        };
+        let mut response = self.catalog.respond(fault, context);
+        if matches!(fault, Fault::UnsupportedMediaType { .. })
+            && parts.headers.contains_key(header::CONTENT_ENCODING)
+        {
+            // RFC 9110, section 15.5.16: so that the client learns what it may send.
+            let accepted = match self.content_encoding {
+                ContentEncoding::Refuse => HeaderValue::from_static("identity"),
+                ContentEncoding::Decode { .. } => {
+                    HeaderValue::from_static("gzip, br, zstd, deflate")
+                }
+            };
+            response.headers_mut().insert(header::ACCEPT_ENCODING, accepted);
+        }
+        response
+    }
+}
+
+fn check(schema: &Schema, whole: &'static str, value: Value<'_>, most: usize) -> Result<(), Fault> {
+    let mut violations = schema.violations_of(whole, value, most);
+    let violation = if most > 1 { Violation::all(violations) } else { violations.pop() };
+    violation.map_or(Ok(()), |violation| Err(Fault::Violation(violation)))
+}
+
+/// The fields of a request whose body is another one now.
+fn forget_old_bytes(parts: &mut Parts, trailers: Option<&mut HeaderMap>, length: usize) {
+    for fields in iter::once(&mut parts.headers).chain(trailers) {
+        for name in &DIGESTS {
+            fields.remove(name);
+        }
+    }
+    parts.headers.remove(header::CONTENT_ENCODING);
+    if parts.headers.contains_key(header::CONTENT_LENGTH) {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
