@@ -166,9 +166,9 @@ impl Policy {
         trailers: Option<&mut HeaderMap>,
         reading: Reading,
     ) -> Result<Pieces, Fault> {
-        let (text, coded) = match reading.decoder {
-            None => (wire.clone(), false),
-            Some(decoder) => (self.decode(decoder, &wire)?, true),
+        let text = match reading.decoder {
+            None => wire.clone(),
+            Some(decoder) => self.decode(decoder, &wire)?,
         };
         let document = match json::parse(text.clone(), &self.syntax, memory) {
             Ok(document) => document,
@@ -181,10 +181,11 @@ impl Policy {
             return Ok(Pieces::Whole(wire));
         }
         let pieces = self.edits.apply(&text).map_err(|_| Fault::Internal)?;
-        if let ([only], false) = (pieces.as_slice(), coded)
-            && only.as_ptr() == wire.as_ptr()
-            && only.len() == wire.len()
+        if let [only] = pieces.as_slice()
+            && only.as_ptr() == text.as_ptr()
+            && only.len() == text.len()
         {
+            // Nothing has changed.
             return Ok(Pieces::Whole(wire));
         }
         forget_old_bytes(parts, trailers, pieces.iter().map(Bytes::len).sum());
