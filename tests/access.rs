@@ -40,8 +40,11 @@ fn error(answer: &Answer) -> Value {
     body["error"].clone()
 }
 
+/// A request that the shipped contracts accept.
 fn post(path: &str) -> Ask {
-    Ask::new(Version::Http1, "POST", path)
+    let model = if path == GENERATE { "nanobanano-2" } else { "nanobanana" };
+    let ask = Ask::new(Version::Http1, "POST", path).field("content-type", "application/json");
+    Ask { body: format!(r#"{{"model":"{model}","prompt":"a cat"}}"#).into_bytes(), ..ask }
 }
 
 fn bearer(ask: Ask, key: &str) -> Ask {

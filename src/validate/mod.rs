@@ -8,14 +8,15 @@
 //! use http::{Request, Response};
 //! use http_body_util::{BodyExt, Full};
 //! use bytes::Bytes;
-//! use tollgate::{ValidateLayer, validate::{ParsedBody, ValidatedBody}};
+//! use tollgate::{ValidateLayer, schema::Schema, validate::{ParsedBody, ValidatedBody}};
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let schema = r#"{ "required": ["prompt"], "properties": { "prompt": { "type": "string" } } }"#;
+//! let schema: Schema =
+//!     r#"{ "required": ["prompt"], "properties": { "prompt": { "type": "string" } } }"#.parse()?;
 //! let service = ServiceBuilder::new()
-//!     .layer(ValidateLayer::new().schema(schema.parse()?))
+//!     .layer(ValidateLayer::new().schema(schema))
 //!     .service_fn(|request: Request<ValidatedBody<Full<Bytes>>>| async move {
 //!         // Nobody need parse it again.
 //!         let body = request.extensions().get::<ParsedBody>().unwrap();
@@ -39,12 +40,15 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use tollgate::{Catalog, ValidateLayer, buffer::Budget, json::Syntax, validate::{ContentEncoding, Report}};
+//! use tollgate::{Catalog, ValidateLayer, buffer::Budget, json::Syntax, schema::Schema, validate::{ContentEncoding, Report}};
 //!
+//! let schema: Schema = r#"{ "type": "object", "minProperties": 1 }"#.parse()?;
+//! let parameters: Schema =
+//!     r#"{ "properties": { "page": { "type": "integer", "minimum": 1 } } }"#.parse()?;
 //! let layer = ValidateLayer::new()
 //!     .catalog(Arc::new(Catalog::preset("eggapi")?))
-//!     .schema(r#"{ "type": "object", "minProperties": 1 }"#.parse()?)
-//!     .parameters(r#"{ "properties": { "page": { "type": "integer", "minimum": 1 } } }"#.parse()?)
+//!     .schema(schema)
+//!     .parameters(parameters)
 //!     .syntax(Syntax::default().max_depth(8))
 //!     .max_bytes(64 * 1024)
 //!     .timeout(Duration::from_secs(5))
