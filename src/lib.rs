@@ -60,6 +60,8 @@ pub mod config;
 mod decode;
 #[cfg(feature = "standalone")]
 mod demo;
+#[cfg(any(feature = "validate", feature = "wrap"))]
+mod digest_fields;
 #[cfg(feature = "validate")]
 pub mod edit;
 pub mod envelope;

@@ -3,6 +3,7 @@ use crate::{
     Catalog, Fault,
     buffer::{Budget, Reservation, hold},
     decode::{Decoder, PIECE, Pulled},
+    digest_fields,
     edit::Edits,
     envelope::Context,
     fault::Violation,
@@ -13,23 +14,15 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, request::Parts,
-    uri::PathAndQuery,
+    HeaderMap, HeaderValue, Method, Response, Uri, header, request::Parts, uri::PathAndQuery,
 };
 use http_body::SizeHint;
-use std::{iter, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// The most violations of one request that are listed.
 const MOST: usize = 20;
 /// The parameter with which a caller asks for all violations.
 const ALL: &str = "all";
-/// Fields that are about the very bytes of a body (RFC 9530; RFC 3230 and RFC 1864 before it).
-const DIGESTS: [HeaderName; 4] = [
-    HeaderName::from_static("content-md5"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-];
 
 /// What becomes of compressed bodies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -274,10 +267,9 @@ fn check(schema: &Schema, whole: &'static str, value: Value<'_>, most: usize) ->
 
 /// The fields of a request whose body is another one now.
 fn forget_old_bytes(parts: &mut Parts, trailers: Option<&mut HeaderMap>, length: usize) {
-    for fields in iter::once(&mut parts.headers).chain(trailers) {
-        for name in &DIGESTS {
-            fields.remove(name);
-        }
+    digest_fields::remove(&mut parts.headers);
+    if let Some(trailers) = trailers {
+        digest_fields::remove(trailers);
     }
     parts.headers.remove(header::CONTENT_ENCODING);
     if parts.headers.contains_key(header::CONTENT_LENGTH) {

@@ -1,13 +1,6 @@
 use super::{NULL, PREFIX, SUFFIX};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response::Parts};
-
-/// Fields that are about the inner bytes (RFC 9530; RFC 3230 and RFC 1864 before it).
-const DIGESTS: [HeaderName; 4] = [
-    HeaderName::from_static("content-md5"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-];
+use crate::digest_fields;
+use http::{HeaderMap, HeaderValue, StatusCode, header, response::Parts};
 
 /// The head of an answer without data.
 pub(super) fn become_null(parts: &mut Parts) {
@@ -35,16 +28,12 @@ pub(super) fn become_spliced(parts: &mut Parts, length: Option<u64>) {
 
 /// Trailers, without what is about the inner bytes. None: nothing is left of them.
 pub(super) fn outer_trailers(mut trailers: HeaderMap) -> Option<HeaderMap> {
-    for name in DIGESTS {
-        trailers.remove(name);
-    }
+    digest_fields::remove(&mut trailers);
     Some(trailers).filter(|trailers| !trailers.is_empty())
 }
 
 fn forget_inner_bytes(headers: &mut HeaderMap) {
-    for name in DIGESTS {
-        headers.remove(name);
-    }
+    digest_fields::remove(headers);
     headers.remove(header::ACCEPT_RANGES);
     headers.remove(header::CONTENT_RANGE);
     headers.remove(header::CONTENT_ENCODING);
