@@ -156,6 +156,9 @@ impl<S> Waiting<S> {
     }
 }
 
+/// After so many frames a body that never waits lets others have their turn, and the deadline its look.
+const FRAMES: usize = 128;
+
 /// Collects until the end.
 fn poll_body<R>(
     mut body: Pin<&mut R>,
@@ -166,7 +169,7 @@ where
     R: Body<Data = Bytes>,
     R::Error: Into<BoxError>,
 {
-    loop {
+    for _ in 0..FRAMES {
         let frame = match ready!(body.as_mut().poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Err(broken(error.into()))),
@@ -177,6 +180,8 @@ where
             Err(frame) => collector.trailers = frame.into_trailers().ok(),
         }
     }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// A fault of the layer that watches the body; anything else is a client that broke off.

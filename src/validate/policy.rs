@@ -243,10 +243,11 @@ impl Policy {
             request_id: parts.headers.get(request_id::HEADER),
         };
         let mut response = self.catalog.respond(fault, context);
-        if matches!(fault, Fault::UnsupportedMediaType { .. })
-            && parts.headers.contains_key(header::CONTENT_ENCODING)
-        {
-            // RFC 9110, section 15.5.16: so that the client learns what it may send.
+        // RFC 9110, section 15.5.16: so that the client learns what it may send, of type or of coding.
+        if matches!(fault, Fault::UnsupportedMediaType { .. }) && !is_json(&parts.headers) {
+            let accepted = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::ACCEPT, accepted);
+        } else if matches!(fault, Fault::UnsupportedMediaType { .. }) {
             let accepted = match self.content_encoding {
                 ContentEncoding::Refuse => HeaderValue::from_static("identity"),
                 ContentEncoding::Decode { .. } => {

@@ -92,6 +92,39 @@ async fn in_time_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_never_waits() {
+    /// An empty piece, and another one, and another one.
+    struct Endless;
+
+    impl Body for Endless {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+        }
+    }
+
+    let service = layer().timeout(Duration::from_secs(10)).layer(service_fn(
+        |_: Request<ValidatedBody<Endless>>| async {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        },
+    ));
+    let request = Request::post("/").header(JSON.0, JSON.1).body(Endless).unwrap();
+    let mut answer = tokio_test::task::spawn(service.oneshot(request));
+    for _ in 0..3 {
+        tokio_test::assert_pending!(answer.poll());
+        assert!(answer.is_woken(), "it goes on by itself");
+    }
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let answer = tokio_test::assert_ready_ok!(answer.poll());
+    assert_eq!(answer.status(), 408);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_time_is_for_the_body_alone() {
     let layer = layer().timeout(Duration::from_secs(10));
     let service = layer.layer(service_fn(|_: Sent| async {
