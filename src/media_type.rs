@@ -19,12 +19,21 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether it is declared to be JSON at least once, in whatever charset.
+#[cfg(feature = "validate")]
+pub(crate) fn mentions_json(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    lines.any(|line| is_json_essence(Pieces(line.as_bytes()).next().unwrap_or_default()))
+}
+
 fn is_json_type(value: &[u8]) -> bool {
     let mut pieces = Pieces(value);
-    let essence = pieces.next().unwrap_or_default();
-    let one_value = essence.eq_ignore_ascii_case(b"application/json")
-        || (has_json_suffix(essence) && !SEQUENCES.iter().any(|s| essence.eq_ignore_ascii_case(s)));
-    one_value && pieces.all(is_not_another_charset)
+    is_json_essence(pieces.next().unwrap_or_default()) && pieces.all(is_not_another_charset)
+}
+
+fn is_json_essence(essence: &[u8]) -> bool {
+    essence.eq_ignore_ascii_case(b"application/json")
+        || (has_json_suffix(essence) && !SEQUENCES.iter().any(|s| essence.eq_ignore_ascii_case(s)))
 }
 
 /// RFC 6839, section 3.1.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use tollgate::{
+    edit::Edits,
     json::{Document, Syntax},
     schema::Schema,
 };
@@ -23,4 +24,17 @@ fn at_most_two_for_each_member() {
     let counted = allocation_counter::measure(check);
     assert!(counted.count_total <= 2 * 6, "{counted:?}");
     assert_eq!(counted.count_current, 0, "{counted:?}");
+}
+
+#[test]
+fn an_edit_costs_the_same_for_however_many_members() {
+    let members: Vec<_> = (0..49_000).map(|i| format!(r#""k{i}":1"#)).collect();
+    let text = bytes::Bytes::from(format!("{{{}}}", members.join(",")));
+    let edits = Edits::new()
+        .set("/k2000/x".parse().unwrap(), 2.into())
+        .and_then(|edits| edits.remove("/k30000".parse().unwrap()))
+        .and_then(|edits| edits.rename("/k40000".parse().unwrap(), "k5"))
+        .unwrap();
+    let counted = allocation_counter::measure(|| drop(edits.apply(&text).unwrap()));
+    assert!(counted.bytes_max < 8 * 1024, "{counted:?}");
 }

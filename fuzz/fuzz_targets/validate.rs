@@ -34,7 +34,10 @@ static SCHEMAS: LazyLock<[Schema; 3]> = LazyLock::new(|| {
 
 static EDITS: LazyLock<Edits> = LazyLock::new(|| {
     let at = |pointer: &str| pointer.parse().unwrap();
-    let table = [("nanobanano-2".to_owned(), vec![("model".to_owned(), "x".into()), ("size".to_owned(), 1.into())])];
+    let table = [(
+        "nanobanano-2".to_owned(),
+        vec![("model".to_owned(), "x".into()), ("size".to_owned(), 1.into())],
+    )];
     Edits::new()
         .map(at("/model"), table)
         .and_then(|edits| edits.rename(at("/prompt"), "text"))
@@ -45,7 +48,8 @@ static EDITS: LazyLock<Edits> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| -> Corpus {
     let Some((first, text)) = data.split_first() else { return Corpus::Reject };
-    let syntax = Syntax::default().max_depth(usize::from(first >> 4) * 8 + 1).max_values(1 << (first & 15));
+    let syntax =
+        Syntax::default().max_depth(usize::from(first >> 4) * 8 + 1).max_values(1 << (first & 15));
     let Ok(document) = Document::parse(text.to_vec(), &syntax) else { return Corpus::Keep };
     for schema in &*SCHEMAS {
         let violations = schema.violations(document.root(), 20);
@@ -59,9 +63,15 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     if document.root().kind() != Kind::Object {
         return Corpus::Keep;
     }
-    let pieces = EDITS.apply(&text.to_vec().into()).expect("an object without names that are there twice");
-    let edited = Document::parse(pieces.concat(), &Syntax::default().max_depth(127).max_values(usize::MAX)).expect("edits leave JSON");
+    let pieces =
+        EDITS.apply(&text.to_vec().into()).expect("an object without names that are there twice");
+    let edited =
+        Document::parse(pieces.concat(), &Syntax::default().max_depth(127).max_values(usize::MAX))
+            .expect("edits leave JSON");
     assert!(edited.root().get("a").is_none() && edited.root().get("prompt").is_none());
+    // Whatever was in its place.
+    let set = edited.at(&"/d/x".parse().unwrap()).and_then(|value| value.as_bool());
+    assert_eq!(set, Some(true));
     // A second time there is nothing left to do, but for what the first has set.
     let again = EDITS.apply(&edited.text().to_owned().into()).expect("still an object");
     assert_eq!(again.concat(), edited.text().as_bytes());

@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -13,7 +13,7 @@ const QUANTUM: usize = 256 * 1024;
 ///
 /// Clones count in one place; [`worker`](Self::worker) makes one that counts in a place of its own and only now and
 /// then asks the common pool, so that two cores do not write to the same memory for every request. What a worker has in
-/// advance (two 64ths of the whole, 512 KiB at most) is not there for the others.
+/// advance (two 64ths of the whole, 512 KiB at most) is taken back when the pool has nothing left for the others.
 #[derive(Clone)]
 pub struct Budget {
     share: Arc<Share>,
@@ -24,6 +24,8 @@ struct Pool {
     limit: usize,
     quantum: usize,
     free: AtomicUsize,
+    /// All that have taken of it.
+    shares: Mutex<Vec<Weak<Share>>>,
 }
 
 /// What one worker has taken from the pool and does not use.
@@ -36,8 +38,8 @@ impl Budget {
     /// This many bytes.
     pub fn new(limit: usize) -> Self {
         let quantum = QUANTUM.min(limit / 64);
-        let pool = Arc::new(Pool { limit, quantum, free: AtomicUsize::new(limit) });
-        Self { share: Arc::new(Share { pool, free: AtomicUsize::new(0) }) }
+        let pool = Pool { limit, quantum, free: AtomicUsize::new(limit), shares: Mutex::default() };
+        Self { share: Share::of(Arc::new(pool)) }
     }
 
     /// As many as there are.
@@ -48,8 +50,7 @@ impl Budget {
     /// The same bytes, for one worker and its clones.
     #[must_use]
     pub fn worker(&self) -> Self {
-        let pool = self.share.pool.clone();
-        Self { share: Arc::new(Share { pool, free: AtomicUsize::new(0) }) }
+        Self { share: Share::of(self.share.pool.clone()) }
     }
 
     /// The number of bytes that it began with.
@@ -66,6 +67,11 @@ impl Budget {
     /// Takes this many bytes, until the reservation is dropped. `None`: there are not as many left.
     pub fn reserve(&self, bytes: usize) -> Option<Reservation> {
         self.share.take(bytes).then(|| Reservation { share: self.share.clone(), bytes })
+    }
+
+    /// A reservation of no bytes, which may grow.
+    pub(crate) fn nothing(&self) -> Reservation {
+        Reservation { share: self.share.clone(), bytes: 0 }
     }
 }
 
@@ -88,9 +94,29 @@ impl Pool {
     fn give(&self, bytes: usize) {
         self.free.fetch_add(bytes, Ordering::Relaxed);
     }
+
+    /// Takes back what anybody has in advance.
+    fn recall(&self) {
+        for share in self.shares().iter().filter_map(Weak::upgrade) {
+            self.give(share.free.swap(0, Ordering::Relaxed));
+        }
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Vec<Weak<Share>>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Share {
+    fn of(pool: Arc<Pool>) -> Arc<Self> {
+        let share = Arc::new(Self { pool: pool.clone(), free: AtomicUsize::new(0) });
+        let mut shares = pool.shares();
+        shares.retain(|share| share.strong_count() > 0);
+        shares.push(Arc::downgrade(&share));
+        drop(shares);
+        share
+    }
+
     fn take(&self, bytes: usize) -> bool {
         let own = |free: usize| free.checked_sub(bytes);
         if self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, own).is_ok() {
@@ -107,11 +133,12 @@ impl Share {
             self.free.fetch_add(in_advance, Ordering::Relaxed);
             return true;
         }
-        let taken = self.pool.take(missing);
-        if !taken {
-            self.free.fetch_add(in_hand, Ordering::Relaxed);
+        if self.pool.take(missing) {
+            return true;
         }
-        taken
+        self.pool.give(in_hand);
+        self.pool.recall();
+        self.pool.take(bytes)
     }
 
     fn give(&self, bytes: usize) {
@@ -143,8 +170,7 @@ pub struct Reservation {
 impl Reservation {
     /// Nothing yet, of as much as there is.
     pub(crate) fn unlimited() -> Self {
-        let Budget { share } = Budget::unlimited();
-        Self { share, bytes: 0 }
+        Budget::unlimited().nothing()
     }
 
     /// So many of these as a reservation of their own; all, if there are not as many.
@@ -223,9 +249,9 @@ mod tests {
         let budget = Budget::new(6400);
         let (one, two) = (budget.worker(), budget.worker());
         let small = one.reserve(10).unwrap();
-        // A hundred bytes in advance, which the other does not have.
+        // A hundred bytes in advance.
         assert_eq!(budget.reserved(), 110);
-        assert!(two.reserve(6300).is_none());
+        assert!(two.reserve(6391).is_none());
         let most = two.reserve(6200).unwrap();
         assert!(one.reserve(191).is_none());
         assert!(one.reserve(190).is_some());
@@ -234,6 +260,32 @@ mod tests {
         assert!(budget.reserved() <= 2 * 2 * 100);
         drop((one, two));
         assert_eq!(budget.reserved(), 0);
+    }
+
+    #[test]
+    fn what_idle_workers_have_is_for_the_others() {
+        const WHOLE: usize = (16 << 20) + 4096;
+        let budget = Budget::new(WHOLE);
+        let (one, two) = (budget.worker(), budget.worker());
+        drop(one.reserve(300));
+        drop(budget.reserve(300));
+        assert!(budget.reserved() > 0, "nothing is taken in advance any more");
+        let whole = two.reserve(WHOLE).unwrap();
+        assert!(one.reserve(1).is_none());
+        drop(whole);
+        assert!(one.reserve(WHOLE).is_some());
+
+        // More workers than there are advances.
+        let budget = Budget::new(4 << 20);
+        let workers: Vec<Budget> = (0..40).map(|_| budget.worker()).collect();
+        let held: Vec<_> = workers.iter().map(|worker| worker.reserve(60_000)).collect();
+        assert!(held.iter().all(Option::is_some));
+        drop(held);
+        assert!(budget.worker().reserve(4 << 20).is_some());
+        drop(workers);
+        assert_eq!(budget.share.pool.shares().iter().filter_map(Weak::upgrade).count(), 1);
+        drop(budget.worker());
+        assert!(budget.share.pool.shares().len() <= 2, "of workers that are gone nothing is left");
     }
 
     #[test]

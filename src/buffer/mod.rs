@@ -1,8 +1,12 @@
 //! How much of requests is kept in memory, in the whole process.
 //!
-//! A layer that has to have a body whole reserves its bytes from a [`Budget`] before it reads them, and they are given
+//! A layer that has to have a body whole reserves room for its bytes from a [`Budget`] as they arrive, and it is given
 //! back when the last piece of the body is gone. Where nothing is left, the request is refused
-//! ([`Fault::Overloaded`](crate::Fault::Overloaded)), and the others go on.
+//! ([`Fault::Overloaded`](crate::Fault::Overloaded)), and the others go on. Nothing is reserved on a client's word:
+//! of what is held for a body at least half was sent, beyond its first few KiB.
+//!
+//! What is reserved is what stays between one turn of a request and the next. What a worker needs besides while it works on one
+//! request is not counted: the old bytes while they are copied to a larger place.
 //!
 //! ```
 //! use tollgate::buffer::Budget;
@@ -16,7 +20,8 @@
 //! ```
 
 mod budget;
+mod growing;
 mod held;
 
 pub use self::budget::{Budget, Reservation};
-pub(crate) use self::held::hold;
+pub(crate) use self::{growing::Growing, held::hold};

@@ -1,5 +1,7 @@
 use super::message::Message;
 use crate::fault::Kind;
+#[cfg(feature = "validate")]
+use crate::fault::Param;
 use http::StatusCode;
 
 /// One documented code of a catalog.
@@ -46,6 +48,12 @@ impl Entry {
     /// The message, with the names of a fault's details in braces.
     pub fn message(&self) -> String {
         self.message.template()
+    }
+
+    /// The details that the message names.
+    #[cfg(feature = "validate")]
+    pub(crate) fn params(&self) -> impl Iterator<Item = Param> + '_ {
+        self.message.params()
     }
 
     /// The faults that are answered with this code. Empty for a code that only an application uses.

@@ -20,6 +20,16 @@ enum Piece {
 impl Message {
     /// Reads the template; the error is a sentence.
     pub(crate) fn parse(template: &str) -> Result<Self, String> {
+        let unknown = |name: &str| format!("{{{name}}} is no detail of any fault");
+        Self::parse_with(template, Param::ALL, unknown)
+    }
+
+    /// The same where only these details are known; `unknown` is what to say of any other.
+    pub(crate) fn parse_with(
+        template: &str,
+        known: &[Param],
+        unknown: impl Fn(&str) -> String,
+    ) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = template;
@@ -35,11 +45,11 @@ impl Message {
                 .strip_prefix('{')
                 .and_then(|b| b.split_once('}'))
                 .ok_or("a single brace; write {{ or }} for a literal one")?;
-            let param = Param::ALL
+            let param = known
                 .iter()
                 .copied()
                 .find(|p| p.as_str() == name.0)
-                .ok_or_else(|| format!("{{{}}} is no detail of any fault", name.0))?;
+                .ok_or_else(|| unknown(name.0))?;
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal)));
             }

@@ -35,7 +35,6 @@ mod message;
 mod settings;
 mod source;
 
-use self::message::Message;
 use crate::{
     envelope::Field,
     fault::{Fault, Kind},
@@ -49,7 +48,10 @@ pub use self::{
     entry::Entry,
     settings::{EntryPatch, InvalidCatalog, Mistake, Settings},
 };
-pub(crate) use self::{message::json_string, source::nearest};
+pub(crate) use self::{
+    message::{Message, json_string},
+    source::nearest,
+};
 
 /// The public contract: [`Fault`] → [`Entry`].
 ///

@@ -62,10 +62,10 @@ pub use self::{
     },
     schema::json_schema,
     values::{
-        Digest, EndpointUrl, FieldName, Invalid, JsonPointer, KeyPrefix, Label, LimitKey,
-        LimitName, Limits, Methods, Moment, Name, Network, Part, PathPattern, PathTemplate,
-        Patience, Rate, Realm, SchemaSource, Scope, ScopeTemplate, Secret, Setting, Size,
-        StoreAddress, Timeout, Token,
+        Digest, EndpointUrl, FieldName, Invalid, JsonPointer, JsonValue, KeyPrefix, Label,
+        LimitKey, LimitName, Limits, Methods, Moment, Name, Network, Part, PathPattern,
+        PathTemplate, Patience, Rate, Realm, SchemaSource, Scope, ScopeTemplate, Secret, Setting,
+        Size, StoreAddress, Timeout, Token,
     },
 };
 

@@ -43,6 +43,16 @@ impl Coding {
         }
     }
 
+    /// The most that a codec keeps of what it has decoded, where that is not next to nothing.
+    #[cfg(feature = "validate")]
+    pub(super) const fn window(self) -> usize {
+        match self {
+            Self::Deflate | Self::Gzip => 32 << 10,
+            Self::Brotli => super::LARGEST_WINDOW,
+            Self::Zstd => 1 << ZSTD_WINDOW_LOG_MAX,
+        }
+    }
+
     /// Whether a complete content may be followed by another.
     pub(super) const fn has_members(self) -> bool {
         matches!(self, Self::Gzip | Self::Zstd)

@@ -25,6 +25,10 @@ use http::{HeaderMap, header};
 /// No more than this comes out at once.
 pub(crate) const PIECE: usize = 16 * 1024;
 
+/// No codec keeps more than this of what it has decoded: a window of brotli (RFC 7932, section 9.1).
+#[cfg(feature = "validate")]
+pub(crate) const LARGEST_WINDOW: usize = 16 << 20;
+
 /// A content with more codings than this has nothing to do with saving bytes.
 const MAX_CODINGS: usize = 3;
 
@@ -85,6 +89,18 @@ impl Decoder {
         // They are listed in the order in which they were applied.
         stages.reverse();
         Ok(Some(Self { stages }).filter(|decoder| !decoder.stages.is_empty()))
+    }
+
+    /// How many codings there are to be undone.
+    #[cfg(feature = "validate")]
+    pub(crate) fn codings(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// The most that its codecs keep of what they have decoded.
+    #[cfg(feature = "validate")]
+    pub(crate) fn window(&self) -> usize {
+        self.stages.iter().map(Stage::window).sum()
     }
 
     /// The next piece of what arrives, once [`pull`](Self::pull) has asked for it.

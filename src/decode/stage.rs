@@ -31,6 +31,11 @@ impl Stage {
         Self { coding, input: Bytes::new(), finished: false, work: None }
     }
 
+    #[cfg(feature = "validate")]
+    pub(super) fn window(&self) -> usize {
+        self.coding.window()
+    }
+
     pub(super) fn push(&mut self, input: Bytes) {
         if self.input.is_empty() {
             self.input = input;

@@ -1,16 +1,16 @@
 use super::{
     NotEditable,
-    edits::{Edit, Name},
+    edits::{Edit, Edits, Name},
     object::Object,
     rope::Rope,
 };
 use bytes::Bytes;
 
 /// The text with these edits.
-pub(super) fn apply(edits: &[Edit], text: &Bytes) -> Result<Vec<Bytes>, NotEditable> {
+pub(super) fn apply(edits: &Edits, text: &Bytes) -> Result<Vec<Bytes>, NotEditable> {
     let whole = std::str::from_utf8(text).map_err(|_| NotEditable::NotAnObject)?;
-    let mut root = Object::read(whole)?;
-    for edit in edits {
+    let mut root = Object::read(whole, &edits.names)?;
+    for edit in &edits.edits {
         edit.apply(&mut root)?;
     }
     let mut rope = Rope::new(text);
@@ -67,14 +67,14 @@ fn find<'o, 'a>(
     Ok(Some(object))
 }
 
-/// The same; what is missing is made.
+/// The same; where there is no object, one is made, in the place of whatever else is there.
 fn make<'o, 'a>(
     root: &'o mut Object<'a>,
     steps: &'a [Name],
 ) -> Result<Option<&'o mut Object<'a>>, NotEditable> {
     let mut object = root;
     for step in steps {
-        if !object.has(step)? {
+        if !object.has_object(step)? {
             object.set(step, "{}")?;
         }
         match object.enter(step)? {

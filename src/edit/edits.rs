@@ -3,13 +3,19 @@ use crate::json::Pointer;
 use bytes::Bytes;
 use serde_json::Value;
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt,
 };
 
 /// Edits of a JSON object's text, made in order: each sees what those before it have done.
 #[derive(Clone, Debug, Default)]
-pub struct Edits(Vec<Edit>);
+pub struct Edits {
+    pub(super) edits: Vec<Edit>,
+    /// All that one of them speaks of, at whatever depth.
+    pub(super) names: Names,
+}
+
+pub(super) type Names = HashSet<Box<str>>;
 
 /// How many steps a pointer may have: as many as a [`Document`](crate::json::Document) may be deep.
 pub const MAX_STEPS: usize = 127;
@@ -53,11 +59,13 @@ impl Edits {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.edits.is_empty()
     }
 
-    /// Sets a member to this value: in the place of the old one, or else at the end of its object. Objects that are
-    /// missing on the way there are made; nothing happens if something else than an object is in the way.
+    /// Sets a member to this value, whatever the text is: in the place of the old one, or else at the end of its object.
+    /// On the way there an object is made where there is none; an array, a string or `null` that is in its place is gone.
+    ///
+    /// A [`Value`] is something that JSON can write: one that was made of NaN or an infinity is `null`, and is set as that.
     ///
     /// # Errors
     ///
@@ -68,7 +76,7 @@ impl Edits {
     }
 
     /// Gives a member another name, in its place: `to` is the name, not a pointer. A member that already has that name
-    /// is removed. Nothing happens if there is none to rename.
+    /// is removed. Nothing happens if there is none to rename, or no object where the pointer leads through.
     ///
     /// # Errors
     ///
@@ -78,7 +86,7 @@ impl Edits {
         Ok(self.and(Edit::Rename { from, to: Name::new(to) }))
     }
 
-    /// Removes a member, if it is there.
+    /// Removes a member, if it is there. Its object stays, even if nothing is left in it.
     ///
     /// # Errors
     ///
@@ -89,8 +97,8 @@ impl Edits {
     }
 
     /// Looks a member's value up in a table of strings, and sets the members that stand there for it in the same
-    /// object, as [`set`](Self::set) does; the member itself can be one of them. A value that is not in the table, or
-    /// no string, stays as it is.
+    /// object, as [`set`](Self::set) does; the member itself can be one of them. Nothing happens to a value that is not in
+    /// the table or no string, nor where there is no such member.
     ///
     /// # Errors
     ///
@@ -133,12 +141,33 @@ impl Edits {
         if self.is_empty() {
             return Ok(vec![text.clone()]);
         }
-        apply(&self.0, text)
+        apply(self, text)
     }
 
     fn and(mut self, edit: Edit) -> Self {
-        self.0.push(edit);
+        self.names.extend(edit.names().map(|name| name.name.clone()));
+        self.edits.push(edit);
         self
+    }
+}
+
+impl Edit {
+    /// The names of members that it reads, makes or takes away.
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        let (Self::Set { at, .. }
+        | Self::Rename { from: at, .. }
+        | Self::Remove { at }
+        | Self::Map { at, .. }) = self;
+        let to = match self {
+            Self::Rename { to, .. } => Some(to),
+            _ => None,
+        };
+        let rows = match self {
+            Self::Map { table, .. } => Some(table.values()),
+            _ => None,
+        };
+        let set = rows.into_iter().flatten().flatten().map(|(name, _)| name);
+        at.parents.iter().chain([&at.name]).chain(to).chain(set)
     }
 }
 

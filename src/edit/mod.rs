@@ -1,7 +1,7 @@
 //! Small edits of a JSON object's text, for a provider that wants other names.
 //!
 //! Only the members that are named change: everything else keeps its bytes, its whitespace and its place, and is not
-//! copied.
+//! copied. What an edit needs in memory depends on the edits, not on how many members a text has.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -42,9 +42,17 @@
 //!
 //! # What a pointer leads to
 //!
-//! Members of objects only: `/0` is the member `"0"`, not an item. Where a step would lead through an array, a string
-//! or any other value that is no object, the edit does nothing. However a name is written in the text
+//! Members of objects only: `/0` is the member `"0"`, not an item. However a name is written in the text
 //! (`"\u006dodel"`), it is found. Afterwards no name is there twice.
+//!
+//! | | no object on the way | no such member | the member that it makes is there |
+//! |---|---|---|---|
+//! | [`set`](Edits::set) | one is made, in the place of whatever is there | is added | has the new value |
+//! | [`rename`](Edits::rename) | nothing | nothing | is removed |
+//! | [`remove`](Edits::remove) | nothing | nothing | |
+//! | [`map`](Edits::map) | nothing | nothing, nor for a value that is not in the table | has the new value |
+//!
+//! So no text can keep a member from being set: not with an array on the way, nor with `null`.
 //!
 //! # Whitespace
 //!
@@ -61,6 +69,7 @@ mod apply;
 mod edits;
 mod error;
 mod object;
+mod read;
 mod rope;
 #[cfg(test)]
 mod tests;

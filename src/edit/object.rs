@@ -1,30 +1,58 @@
-use super::{NotEditable, edits::Name, rope::Rope};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt};
+use super::{
+    NotEditable,
+    edits::{Name, Names},
+    read,
+    rope::Rope,
+};
+use std::borrow::Cow;
 
 /// An object, cut into the parts of its text.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
+    /// The names that edits speak of.
+    names: &'a Names,
     /// The brace, and what is before it.
     open: &'a str,
     /// The whitespace before the first member, if there was one.
     indent: &'a str,
-    members: Vec<Member<'a>>,
+    parts: Vec<Part<'a>>,
     /// The whitespace behind the last member, the brace, and what is behind that.
     close: &'a str,
 }
 
+/// A member, or several.
 #[derive(Debug)]
-struct Member<'a> {
+struct Part<'a> {
     /// What is between it and the one before it; nothing but [`Gap::COMMA`] for the one that was the first.
     gap: Gap<'a>,
+    members: Members<'a>,
+}
+
+#[derive(Debug)]
+enum Members<'a> {
+    /// One that an edit may be about.
+    Named(Member<'a>),
+    /// Those in a row that are none of an edit's business: a body can have more of them than there is room for.
+    Others(Others<'a>),
+}
+
+#[derive(Debug)]
+struct Member<'a> {
     name: Cow<'a, str>,
     /// The name as it is written.
     quoted: &'a str,
     /// The colon, and the whitespace around it.
     colon: &'a str,
     value: Value<'a>,
+}
+
+#[derive(Debug)]
+struct Others<'a> {
+    text: &'a str,
+    /// Before the last of them, if there are several.
+    gap: Option<Gap<'a>>,
+    /// Of the last of them.
+    colon: &'a str,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,56 +75,92 @@ impl Gap<'_> {
 
 impl<'a> Object<'a> {
     /// Reads a text, one level deep.
-    pub(super) fn read(text: &'a str) -> Result<Self, NotEditable> {
-        let Members(found) = serde_json::from_str(text).map_err(|_| NotEditable::NotAnObject)?;
+    pub(super) fn read(text: &'a str, names: &'a Names) -> Result<Self, NotEditable> {
         let brace = text.find('{').ok_or(NotEditable::NotAnObject)?;
         let (open, mut rest) = text.split_at(brace + 1);
-        let mut object =
-            Self { open, indent: "", members: Vec::with_capacity(found.len()), close: "" };
-        for (i, (name, value)) in found.into_iter().enumerate() {
-            let value = value.get();
+        let mut object = Self { names, open, indent: "", parts: Vec::new(), close: "" };
+        read::members(text, |name, value| {
             let before = value.as_ptr() as usize - rest.as_ptr() as usize;
             let (head, tail) = rest.split_at(before);
             rest = &tail[value.len()..];
-            // The head is: whitespace, comma, whitespace, the name in its quotes, whitespace, colon, whitespace.
-            let start = head.find('"').unwrap_or(0);
-            let end = head.rfind('"').map_or(start, |quote| quote + 1);
-            let comma = &head[..start];
-            let gap = if i == 0 { Gap::COMMA } else { Gap { comma, indent: "" } };
-            if i == 0 {
-                object.indent = comma;
-            }
-            let (quoted, colon) = (&head[start..end], &head[end..]);
-            object.members.push(Member { gap, name, quoted, colon, value: Value::Whole(value) });
-        }
+            object.add(text, name, head, value);
+        })?;
         object.close = rest;
         Ok(object)
     }
 
-    /// Where the member of this name is.
-    fn position(&self, name: &str) -> Result<Option<usize>, NotEditable> {
-        let same = |member: &Member<'_>| *member.name == *name;
-        let first = self.members.iter().position(same);
-        match first.is_some_and(|first| self.members.iter().skip(first + 1).any(same)) {
-            true => Err(NotEditable::NameTwice),
-            false => Ok(first),
+    /// The next member of a text that is being read.
+    fn add(&mut self, text: &'a str, name: Cow<'a, str>, head: &'a str, value: &'a str) {
+        // The head is: whitespace, comma, whitespace, the name in its quotes, whitespace, colon, whitespace.
+        let start = head.find('"').unwrap_or(0);
+        let end = head.rfind('"').map_or(start, |quote| quote + 1);
+        let (comma, quoted, colon) = (&head[..start], &head[start..end], &head[end..]);
+        let gap = if self.parts.is_empty() { Gap::COMMA } else { Gap { comma, indent: "" } };
+        if self.parts.is_empty() {
+            self.indent = comma;
+        }
+        if self.names.contains(&*name) {
+            let member = Member { name, quoted, colon, value: Value::Whole(value) };
+            self.parts.push(Part { gap, members: Members::Named(member) });
+            return;
+        }
+        let place = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
+        let end = place(value) + value.len();
+        if let Some(Part { members: Members::Others(others), .. }) = self.parts.last_mut() {
+            *others = Others { text: &text[place(others.text)..end], gap: Some(gap), colon };
+        } else {
+            let others = Others { text: &text[place(quoted)..end], gap: None, colon };
+            self.parts.push(Part { gap, members: Members::Others(others) });
         }
     }
 
-    pub(super) fn has(&self, name: &Name) -> Result<bool, NotEditable> {
-        Ok(self.position(&name.name)?.is_some())
+    /// Where the member of this name is.
+    fn position(&self, name: &str) -> Result<Option<usize>, NotEditable> {
+        let mut places =
+            self.parts.iter().enumerate().filter_map(|(at, part)| match &part.members {
+                Members::Named(member) if *member.name == *name => Some(at),
+                _ => None,
+            });
+        match (places.next(), places.next()) {
+            (_, Some(_)) => Err(NotEditable::NameTwice),
+            (first, None) => Ok(first),
+        }
+    }
+
+    fn member(&self, name: &Name) -> Result<Option<&Member<'a>>, NotEditable> {
+        let part = self.position(&name.name)?.and_then(|at| self.parts.get(at));
+        Ok(part.and_then(|part| match &part.members {
+            Members::Named(member) => Some(member),
+            Members::Others(_) => None,
+        }))
+    }
+
+    fn member_mut(&mut self, name: &Name) -> Result<Option<&mut Member<'a>>, NotEditable> {
+        let part = self.position(&name.name)?.and_then(|at| self.parts.get_mut(at));
+        Ok(part.and_then(|part| match &mut part.members {
+            Members::Named(member) => Some(member),
+            Members::Others(_) => None,
+        }))
+    }
+
+    /// Whether there is such a member, and an object in it.
+    pub(super) fn has_object(&self, name: &Name) -> Result<bool, NotEditable> {
+        Ok(self.member(name)?.is_some_and(|member| match &member.value {
+            Value::Whole(text) => text.starts_with('{'),
+            Value::Object(_) => true,
+        }))
     }
 
     /// The object that is the value of this member, if it is one.
     pub(super) fn enter(&mut self, name: &Name) -> Result<Option<&mut Self>, NotEditable> {
-        let Some(at) = self.position(&name.name)? else {
+        let names = self.names;
+        let Some(Member { value, .. }) = self.member_mut(name)? else {
             return Ok(None);
         };
-        let value = &mut self.members[at].value;
         if let Value::Whole(text) = value
             && text.starts_with('{')
         {
-            *value = Value::Object(Self::read(text)?);
+            *value = Value::Object(Self::read(text, names)?);
         }
         Ok(match value {
             Value::Object(object) => Some(object),
@@ -106,54 +170,56 @@ impl<'a> Object<'a> {
 
     /// The string that is the value of this member, if it is one.
     pub(super) fn string(&self, name: &Name) -> Result<Option<Cow<'a, str>>, NotEditable> {
-        let Some(at) = self.position(&name.name)? else {
-            return Ok(None);
-        };
-        Ok(match self.members[at].value {
-            Value::Whole(text) => serde_json::from_str(text).ok().map(|Borrowed(string)| string),
-            Value::Object(_) => None,
+        Ok(match self.member(name)? {
+            Some(Member { value: Value::Whole(text), .. }) => read::string(text),
+            _ => None,
         })
     }
 
     /// Sets a member to this value.
     pub(super) fn set(&mut self, name: &'a Name, value: &'a str) -> Result<(), NotEditable> {
-        if let Some(at) = self.position(&name.name)? {
-            let old = &mut self.members[at].value;
+        if let Some(Member { value: old, .. }) = self.member_mut(name)? {
             if !matches!(old, Value::Whole(same) if *same == value) {
                 *old = Value::Whole(value);
             }
             return Ok(());
         }
-        let gap = match &*self.members {
-            [_, .., last] => last.gap,
-            _ => Gap { comma: ",", indent: self.indent },
-        };
-        let colon = self.members.last().map_or(":", |last| last.colon);
+        let (gap, colon) = self.style();
         let (name, quoted) = (Cow::Borrowed(&*name.name), &*name.quoted);
-        self.members.push(Member { gap, name, quoted, colon, value: Value::Whole(value) });
+        let member = Member { name, quoted, colon, value: Value::Whole(value) };
+        self.parts.push(Part { gap, members: Members::Named(member) });
         Ok(())
+    }
+
+    /// The gap and the colon of a member that is added: those of the one before it.
+    fn style(&self) -> (Gap<'a>, &'a str) {
+        let only = Gap { comma: ",", indent: self.indent };
+        let Some(last) = self.parts.last() else { return (only, ":") };
+        let gap = if self.parts.len() > 1 { last.gap } else { only };
+        match &last.members {
+            Members::Named(member) => (gap, member.colon),
+            Members::Others(others) => (others.gap.unwrap_or(gap), others.colon),
+        }
     }
 
     /// Gives a member this name, and takes away the one that had it.
     pub(super) fn rename(&mut self, from: &Name, to: &'a Name) -> Result<(), NotEditable> {
-        let (Some(at), other) = (self.position(&from.name)?, self.position(&to.name)?) else {
-            return Ok(());
-        };
-        if other == Some(at) {
+        let (at, other) = (self.position(&from.name)?, self.position(&to.name)?);
+        if at == other {
             return Ok(());
         }
-        let member = &mut self.members[at];
+        let Some(member) = self.member_mut(from)? else { return Ok(()) };
         member.name = Cow::Borrowed(&to.name);
         member.quoted = &to.quoted;
         if let Some(other) = other {
-            self.members.remove(other);
+            self.parts.remove(other);
         }
         Ok(())
     }
 
     pub(super) fn remove(&mut self, name: &Name) -> Result<(), NotEditable> {
         if let Some(at) = self.position(&name.name)? {
-            self.members.remove(at);
+            self.parts.remove(at);
         }
         Ok(())
     }
@@ -161,74 +227,29 @@ impl<'a> Object<'a> {
     /// No deeper than a pointer has steps.
     pub(super) fn write(&self, rope: &mut Rope<'_>) {
         rope.push(self.open);
-        for (i, member) in self.members.iter().enumerate() {
+        for (i, part) in self.parts.iter().enumerate() {
             if i == 0 {
                 rope.push(self.indent);
             } else {
-                rope.push(member.gap.comma);
-                rope.push(member.gap.indent);
+                rope.push(part.gap.comma);
+                rope.push(part.gap.indent);
             }
-            rope.push(member.quoted);
-            rope.push(member.colon);
-            match &member.value {
-                Value::Whole(text) => rope.push(text),
-                Value::Object(object) => object.write(rope),
+            match &part.members {
+                Members::Named(member) => member.write(rope),
+                Members::Others(others) => rope.push(others.text),
             }
         }
         rope.push(self.close);
     }
 }
 
-/// The members of an object: names, and texts of values.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((Borrowed(name), value)) = access.next_entry()? {
-            members.push((name, value));
+impl Member<'_> {
+    fn write(&self, rope: &mut Rope<'_>) {
+        rope.push(self.quoted);
+        rope.push(self.colon);
+        match &self.value {
+            Value::Whole(text) => rope.push(text),
+            Value::Object(object) => object.write(rope),
         }
-        Ok(Members(members))
-    }
-}
-
-/// A string that is copied only if there are escapes in it.
-struct Borrowed<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Borrowed<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(StringVisitor)
-    }
-}
-
-struct StringVisitor;
-
-impl<'de> Visitor<'de> for StringVisitor {
-    type Value = Borrowed<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E: serde::de::Error>(self, string: &'de str) -> Result<Self::Value, E> {
-        Ok(Borrowed(Cow::Borrowed(string)))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, string: &str) -> Result<Self::Value, E> {
-        Ok(Borrowed(Cow::Owned(string.to_owned())))
     }
 }

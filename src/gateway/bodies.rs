@@ -1,15 +1,42 @@
 //! What a route checks of bodies and parameters.
 
 use crate::{
-    config::{Config, Duplicates, Numbers, Route, Timeout, Violations},
+    config::{Body, Config, Duplicates, Numbers, Route, Violations},
     json::{self, Syntax},
     validate::{Report, ValidateLayer},
 };
-use std::time::Duration;
 
 /// The layer of one route, without the catalog and the memory of a worker.
 pub(super) fn layer(config: &Config, route: &Route) -> ValidateLayer {
     let body = route.body.or(config.body);
+    let mut layer = ValidateLayer::new()
+        .syntax(syntax(&body))
+        .content_encoding(body.content_encoding())
+        .edits(route.rules.edits.clone());
+    // Where nothing is said, it is the layer that knows best.
+    if let Some(size) = body.max_bytes {
+        layer = layer.max_bytes(size.get());
+    }
+    if let Some(timeout) = body.timeout {
+        layer = layer.timeout(timeout.get());
+    }
+    if let Some(violations) = body.violations {
+        layer = layer.report(match violations {
+            Violations::First => Report::First,
+            Violations::All => Report::All,
+            Violations::OnRequest => Report::OnRequest,
+        });
+    }
+    if let Some(schema) = &route.rules.schema {
+        layer = layer.schema(schema.clone());
+    }
+    if let Some(parameters) = &route.rules.parameters {
+        layer = layer.parameters(parameters.clone());
+    }
+    layer
+}
+
+fn syntax(body: &Body) -> Syntax {
     let mut syntax = Syntax::default();
     if let Some(depth) = body.max_depth {
         syntax = syntax.max_depth(depth.get().into());
@@ -23,22 +50,5 @@ pub(super) fn layer(config: &Config, route: &Route) -> ValidateLayer {
     if body.numbers == Some(Numbers::Safe) {
         syntax = syntax.numbers(json::Numbers::Safe);
     }
-    let mut layer = ValidateLayer::new()
-        .syntax(syntax)
-        .max_bytes(body.max_bytes())
-        .timeout(body.timeout.map_or(Duration::from_secs(30), Timeout::get))
-        .content_encoding(body.content_encoding())
-        .report(match body.violations {
-            None | Some(Violations::First) => Report::First,
-            Some(Violations::All) => Report::All,
-            Some(Violations::OnRequest) => Report::OnRequest,
-        })
-        .edits(route.rules.edits.clone());
-    if let Some(schema) = &route.rules.schema {
-        layer = layer.schema(schema.clone());
-    }
-    if let Some(parameters) = &route.rules.parameters {
-        layer = layer.parameters(parameters.clone());
-    }
-    layer
+    syntax
 }

@@ -187,6 +187,11 @@ impl Builder {
         Ok(())
     }
 
+    /// Whether this very string, not one like it, is a part of the text.
+    pub(super) fn has_in_text(&self, string: &str) -> bool {
+        self.text.as_bytes().as_ptr_range().contains(&string.as_ptr())
+    }
+
     /// A string that is a part of the text.
     pub(super) fn borrowed(&mut self, string: &str) -> Result<(), Exhausted> {
         let start = string.as_ptr() as usize - self.text.as_ptr() as usize;
@@ -228,6 +233,11 @@ impl Builder {
         let open = Open(self.nodes.len());
         self.push(Node::Null)?;
         Ok(open)
+    }
+
+    /// Takes the beginning back.
+    pub(super) fn undo(&mut self, Open(at): Open) {
+        self.nodes.truncate(at);
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a text has more bytes than values")]

@@ -39,6 +39,7 @@ mod pointer;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod unique;
 mod value;
 mod view;
 

@@ -120,6 +120,16 @@ impl ValueSeed<'_, '_> {
         }
         Ok(())
     }
+
+    /// A number that comes as its text.
+    fn number<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        match (text.parse(), text.parse(), text.parse::<f64>()) {
+            (Ok(unsigned), ..) => self.visit_u64(unsigned),
+            (_, Ok(negative @ ..0), _) => self.visit_i64(negative),
+            (.., Ok(double)) if double.is_finite() => self.visit_f64(double),
+            _ => Err(E::custom("number out of range")),
+        }
+    }
 }
 
 impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
@@ -180,13 +190,19 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let open = self.reading.note(Builder::open)?;
+        let mut name = members.next_key_seed(NameSeed { reading: self.reading })?;
+        if name == Some(Name::Number) {
+            self.reading.builder.undo(open);
+            return self.number(&members.next_value::<String>()?);
+        }
         self.check_depth()?;
         let Self { reading, depth } = self;
-        let open = reading.note(Builder::open)?;
         let mut count = 0;
-        while members.next_key_seed(NameSeed { reading })?.is_some() {
+        while name.is_some() {
             members.next_value_seed(ValueSeed { reading, depth: depth + 1 })?;
             count += 1;
+            name = members.next_key_seed(NameSeed { reading })?;
         }
         if reading.builder.has_duplicates(open, count) {
             match reading.syntax.duplicates {
@@ -201,31 +217,118 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
     }
 }
 
+/// What stands where a member's name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Member,
+    /// It is no object: `serde_json` shows a number as one with this only member, its text, where any crate of the build
+    /// switches `arbitrary_precision` on.
+    Number,
+}
+
+/// The name by which it does so.
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// Reads the name of a member.
 struct NameSeed<'r, 's> {
     reading: &'r mut Reading<'s>,
 }
 
 impl<'de> DeserializeSeed<'de> for NameSeed<'_, '_> {
-    type Value = ();
+    type Value = Name;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl<'de> Visitor<'de> for NameSeed<'_, '_> {
-    type Value = ();
+    type Value = Name;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'de str) -> Result<(), E> {
-        self.reading.note(|builder| builder.borrowed(name))
+    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'de str) -> Result<Name, E> {
+        // The same name in the text is a name like others.
+        if !self.reading.builder.has_in_text(name) {
+            return if name == NUMBER { Ok(Name::Number) } else { self.visit_str(name) };
+        }
+        self.reading.note(|builder| builder.borrowed(name))?;
+        Ok(Name::Member)
     }
 
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<(), E> {
-        self.reading.note(|builder| builder.string(name))
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Name, E> {
+        self.reading.note(|builder| builder.string(name))?;
+        Ok(Name::Member)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::{
+        IntoDeserializer,
+        value::{BorrowedStrDeserializer, Error, MapDeserializer},
+    };
+
+    /// A number as `serde_json` shows it with `arbitrary_precision`.
+    struct Shown(&'static str);
+
+    impl IntoDeserializer<'static> for Shown {
+        type Deserializer = MapDeserializer<'static, std::iter::Once<(Key, &'static str)>, Error>;
+
+        fn into_deserializer(self) -> Self::Deserializer {
+            MapDeserializer::new(std::iter::once((Key, self.0)))
+        }
+    }
+
+    struct Key;
+
+    impl IntoDeserializer<'static> for Key {
+        type Deserializer = BorrowedStrDeserializer<'static, Error>;
+
+        fn into_deserializer(self) -> Self::Deserializer {
+            BorrowedStrDeserializer::new(NUMBER)
+        }
+    }
+
+    fn read(text: &'static str, syntax: &Syntax) -> Result<Document, Error> {
+        let builder = Builder::new("[1]".into(), Reservation::unlimited());
+        let mut reading = Reading { builder, syntax, exhausted: false };
+        ValueSeed { reading: &mut reading, depth: 0 }
+            .deserialize(Shown(text).into_deserializer())?;
+        Ok(reading.builder.finish())
+    }
+
+    #[test]
+    fn a_number_that_comes_as_its_text_is_the_same_number() {
+        // No object is allowed, and no second value.
+        let syntax = Syntax::default().max_depth(0).max_values(1);
+        for text in [
+            "0",
+            "-0",
+            "1",
+            "1.0",
+            "-1",
+            "1e2",
+            "0.1",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "1e308",
+            "5e-324",
+        ] {
+            let plain = Document::parse(text, &syntax).unwrap();
+            let shown = read(text, &syntax).unwrap();
+            assert_eq!(shown.root().as_number(), plain.root().as_number(), "{text}");
+            assert!(shown.root().as_number().is_some(), "{text}");
+        }
+        for text in ["1e400", "-1e400"] {
+            assert_eq!(read(text, &syntax).unwrap_err().to_string(), "number out of range");
+        }
+        let safe = syntax.numbers(Numbers::Safe);
+        assert!(read("9007199254740992", &safe).is_err());
     }
 }

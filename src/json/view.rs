@@ -1,6 +1,6 @@
 //! A [`Document`](super::Document) as the `jsonschema` crate sees it.
 
-use super::{Items, Kind, Members, Number, Value};
+use super::{Items, Kind, Members, Number, Value, unique};
 use jsonschema::{
     JsonType,
     json::{self, JsonNumber, Node, NodeIdentity},
@@ -265,12 +265,7 @@ impl<'a> json::Array<'a, Json> for Array<'a> {
     }
 
     fn is_unique(&self) -> bool {
-        let strings: Option<Vec<&str>> = self.0.clone().map(Value::as_str).collect();
-        if let Some(mut strings) = strings {
-            strings.sort_unstable();
-            return strings.windows(2).all(|pair| pair[0] != pair[1]);
-        }
-        json::unique::is_unique(&self.0.clone().map(Value::to_serde).collect::<Vec<_>>())
+        unique::is_unique(self.0.clone())
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) use self::retry_after::retry_after;
 /// Marks a response as a provider's, in its extensions.
 ///
 /// [`NormalizeLayer`](crate::NormalizeLayer) reads failures that carry it as the provider's, and all others as
-/// our own. [`Forward`](crate::Forward) sets it; a handler that relays an answer that it got by other means
+/// our own. `Forward` (feature `forward`) sets it; a handler that relays an answer that it got by other means
 /// sets it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamAnswer;

@@ -1,11 +1,12 @@
 //! From the text of a schema to its rules.
 
 use super::{
-    InvalidSchema, Mistake, Schema,
-    keywords::{self, Holds},
+    InvalidSchema, Mistake, Schema, keywords,
+    lint::{Lint, reference},
+    meaning,
     place::Place,
-    rule::{Listed, Rule, RuleId, Says, Step},
-    wire, words,
+    rule::{Listed, Rest, Rule, RuleId, Says, Step},
+    words,
 };
 use crate::json::{Document, Json, Kind, Pointer, Syntax, Value};
 use jsonschema::{Draft, PatternOptions, ValidationOptions, Validator, ValidatorMap};
@@ -33,11 +34,7 @@ pub(super) fn compile(text: &str) -> Result<Schema, InvalidSchema> {
         invalid(vec![Mistake { line: error.line(), pointer: String::new(), message }])
     })?;
     let place = Place::root(&document);
-    let mut lint =
-        Lint { document: &document, seen: HashMap::new(), codes: Vec::new(), mistakes: Vec::new() };
-    lint.draft(&place);
-    lint.schema(&place);
-    let Lint { mut mistakes, codes, .. } = lint;
+    let Lint { mut mistakes, codes, .. } = Lint::of(&document);
     let value = document.root().to_serde();
     let options = options();
     if mistakes.is_empty() {
@@ -51,13 +48,10 @@ pub(super) fn compile(text: &str) -> Result<Schema, InvalidSchema> {
                         let codes = codes
                             .into_iter()
                             .map(|(place, code)| (place.mistake(&document, ""), code.to_owned()));
-                        return Ok(Schema {
-                            rules: compiler.rules.into_iter().flatten().collect(),
-                            root,
-                            codes: codes.collect(),
-                            wants_object: wants_object(document.root()),
-                            wires: wire::of_members(&document),
-                        });
+                        let rules: Box<[Rule]> = compiler.rules.into_iter().flatten().collect();
+                        let wants_object = document.root().kind() == Kind::Object
+                            && meaning::of(&rules, root).is_of_objects();
+                        return Ok(Schema { rules, root, codes: codes.collect(), wants_object });
                     }
                     Some(place) => mistakes
                         .push(place.mistake(&document, "this schema cannot be used by itself")),
@@ -87,118 +81,6 @@ fn unusable(error: &jsonschema::ValidationError<'_>, place: &Place<'_>) -> Strin
     }
 }
 
-/// Whether only objects can be meant: JSON Schema lets `properties` say nothing of an array.
-fn wants_object(root: Value<'_>) -> bool {
-    match root.get("type") {
-        Some(types) => types.as_str() == Some("object"),
-        None => root.kind() == Kind::Object,
-    }
-}
-
-/// Looks for what the draft allows and what is no use here.
-struct Lint<'d> {
-    document: &'d Document,
-    /// The schemas that were looked at, or are being: what is reached again from within itself is recursive.
-    seen: HashMap<String, bool>,
-    codes: Vec<(Place<'d>, &'d str)>,
-    mistakes: Vec<Mistake>,
-}
-
-impl<'d> Lint<'d> {
-    fn mistake(&mut self, place: &Place<'d>, message: impl Into<String>) {
-        self.mistakes.push(place.mistake(self.document, message));
-    }
-
-    fn draft(&mut self, root: &Place<'d>) {
-        if !matches!(root.value.kind(), Kind::Object | Kind::Bool) {
-            self.mistake(root, "a schema is an object");
-        }
-        if let Some(draft) = root.get("$schema")
-            && draft.value.as_str().map(|url| url.trim_end_matches('#')) != Some(keywords::DRAFT)
-        {
-            let message = format!("only the draft 2020-12 is known here: {}", keywords::DRAFT);
-            self.mistake(&draft, message);
-        }
-    }
-
-    fn schema(&mut self, at: &Place<'d>) {
-        if self.seen.insert(at.pointer.clone(), true).is_some() {
-            return;
-        }
-        for (keyword, place) in at.members() {
-            self.keyword(keyword, &place, at);
-        }
-        self.seen.insert(at.pointer.clone(), false);
-    }
-
-    fn keyword(&mut self, keyword: &str, place: &Place<'d>, at: &Place<'d>) {
-        match keyword {
-            "$ref" => return self.reference(place),
-            "$id" if !at.pointer.is_empty() => {
-                return self.mistake(place, "only the schema as a whole has an `$id` here");
-            }
-            "$schema" if !at.pointer.is_empty() => {
-                return self.mistake(place, "only the schema as a whole has a `$schema`");
-            }
-            keywords::FAULT | keywords::MESSAGE => match place.value.as_str() {
-                Some(code) if keyword == keywords::FAULT => self.codes.push((place.clone(), code)),
-                Some(_) => {}
-                None => self.mistake(place, "expected a string"),
-            },
-            "format" => {
-                let known = |name| options().is_known_format(Draft::Draft202012, name);
-                if place.value.as_str().is_some_and(|name| !known(name)) {
-                    return self.mistake(place, "there is no such format");
-                }
-            }
-            _ => {}
-        }
-        match keywords::holds(keyword) {
-            Some(Holds::Nothing) => {}
-            Some(Holds::One) => self.schema(place),
-            Some(Holds::List) => place.items().for_each(|item| self.schema(&item)),
-            Some(Holds::Map) => place.members().for_each(|(_, member)| self.schema(&member)),
-            None if keywords::is_refused(keyword) => {
-                self.mistake(place, "is not supported; use `$ref` and `$defs`");
-            }
-            None => self.unknown(keyword, place),
-        }
-    }
-
-    /// What nobody knows would be ignored, and a rule that is ignored is a hole.
-    fn unknown(&mut self, keyword: &str, place: &Place<'d>) {
-        match keywords::nearest(keyword) {
-            Some(near) => self.mistake(place, format!("unknown keyword; did you mean `{near}`?")),
-            None if keyword.starts_with("x-") => {}
-            None => self.mistake(
-                place,
-                "unknown keyword of JSON Schema, draft 2020-12; names of your own begin with `x-`",
-            ),
-        }
-    }
-
-    fn reference(&mut self, place: &Place<'d>) {
-        let Some(target) = reference(place) else {
-            return self.mistake(place, "expected a place in this schema, such as `#/$defs/name`; other documents are not read");
-        };
-        let Ok(target) = Place::root(self.document).follow(&target) else {
-            return self.mistake(place, "there is nothing at this place of the schema");
-        };
-        if self.seen.get(&target.pointer) == Some(&true) {
-            return self.mistake(
-                place,
-                "the schema refers to itself; recursive schemas are not supported",
-            );
-        }
-        self.schema(&target);
-    }
-}
-
-/// Where a `$ref` leads, within the same schema.
-pub(super) fn reference(place: &Place<'_>) -> Option<Pointer> {
-    place.value.as_str()?.strip_prefix('#')?.parse().ok()
-}
-
 /// Takes a schema apart that is known to be right.
 struct Compiler<'d> {
     map: ValidatorMap<Json>,
@@ -223,10 +105,13 @@ impl<'d> Compiler<'d> {
         let text = |name: &str| at.value.get(name).and_then(Value::as_str);
         let says = Says {
             code: text(keywords::FAULT).map(|code| code.to_owned().into()),
-            message: text(keywords::MESSAGE).map(Into::into),
+            message: text(keywords::MESSAGE).and_then(|text| words::message(text).ok()),
         };
+        let own = meaning::of_keywords(at.value);
         let steps = self.steps(at).into();
-        self.rules[id.0] = Some(Rule { whole, says, steps });
+        let mut rest = |name| at.get(name).map(|place| self.rule(&place));
+        let rest = Rest { members: rest("unevaluatedProperties"), items: rest("unevaluatedItems") };
+        self.rules[id.0] = Some(Rule { whole, says, own, steps, rest });
         id
     }
 

@@ -1,20 +1,16 @@
 //! From a value that breaks a schema to what is wrong with it.
 
 use super::{
-    keywords,
+    field::{Segment, field},
     rule::{Listed, Rule, RuleId, Says, Step},
 };
 use crate::{
+    catalog::Message,
     fault::{Text, Violation},
     json::{Kind, Value, View},
     suggest::closest,
 };
 use std::ops::ControlFlow;
-
-/// The longest piece of a caller's own that is repeated, in characters.
-const LONGEST: usize = 64;
-/// The longest name of a field, in bytes; what is deeper is cut off.
-const LONGEST_FIELD: usize = 256;
 
 /// Takes what is found, and says whether it wants more.
 pub(super) type Report<'f> = &'f mut dyn FnMut(Violation) -> ControlFlow<()>;
@@ -33,25 +29,18 @@ pub(super) struct Explainer<'a, 'f> {
     pub(super) found: usize,
 }
 
-/// One step from the whole value to a field.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Segment<'a> {
-    Name(&'a str),
-    Index(usize),
-}
-
 /// What is in force: the nearest code and the nearest message around a value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Voice<'a> {
     code: Option<&'a Text>,
-    message: Option<&'a str>,
+    message: Option<&'a Message>,
 }
 
 impl<'a> Voice<'a> {
     fn with(self, says: &'a Says) -> Self {
         Self {
             code: says.code.as_ref().or(self.code),
-            message: says.message.as_deref().or(self.message),
+            message: says.message.as_ref().or(self.message),
         }
     }
 }
@@ -115,7 +104,7 @@ impl<'a> Explainer<'a, '_> {
                     match (value.get(&one.name), one.rule) {
                         (None, _) => self.missing(one, "is required", voice)?,
                         (Some(member), Some(rule)) => {
-                            self.check_at(Segment::Name(&one.name), rule, member, voice)?;
+                            self.check_at(Segment::Known(&one.name), rule, member, voice)?;
                         }
                         (Some(_), None) => {}
                     }
@@ -125,7 +114,7 @@ impl<'a> Explainer<'a, '_> {
                 for (name, member) in value.members().into_iter().flatten() {
                     for (pattern, rule) in patterns {
                         if pattern.is_valid(View::Name(name)) {
-                            self.check_at(Segment::Name(name), *rule, member, voice)?;
+                            self.check_at(Segment::Found(name), *rule, member, voice)?;
                         }
                     }
                 }
@@ -143,7 +132,11 @@ impl<'a> Explainer<'a, '_> {
                 for (name, _) in value.members().into_iter().flatten() {
                     if !self.rule(*rule).whole.is_valid(View::Name(name)) {
                         let voice = voice.with(&self.rule(*rule).says);
-                        self.say_at(Segment::Name(name), "has a name that is not accepted", voice)?;
+                        self.say_at(
+                            Segment::Found(name),
+                            "has a name that is not accepted",
+                            voice,
+                        )?;
                     }
                 }
             }
@@ -250,7 +243,7 @@ impl<'a> Explainer<'a, '_> {
             return ControlFlow::Continue(());
         }
         let voice = one.rule.map_or(voice, |rule| voice.with(&self.rule(rule).says));
-        self.say_at(Segment::Name(&one.name), words, voice)
+        self.say_at(Segment::Known(&one.name), words, voice)
     }
 
     /// A member that the schema does not name.
@@ -263,13 +256,13 @@ impl<'a> Explainer<'a, '_> {
         voice: Voice<'a>,
     ) -> ControlFlow<()> {
         if !matches!(*self.rule(rule).steps, [Step::Forbidden]) {
-            return self.check_at(Segment::Name(name), rule, member, voice);
+            return self.check_at(Segment::Found(name), rule, member, voice);
         }
         let words = match closest(name, listed.iter().map(|known| &**known)) {
             Some(known) => format!("is not known here; did you mean {known}?"),
             None => "is not known here".to_owned(),
         };
-        self.say_at(Segment::Name(name), &words, voice.with(&self.rule(rule).says))
+        self.say_at(Segment::Found(name), &words, voice.with(&self.rule(rule).says))
     }
 
     fn say_at(&mut self, segment: Segment<'a>, words: &str, voice: Voice<'a>) -> ControlFlow<()> {
@@ -284,46 +277,10 @@ impl<'a> Explainer<'a, '_> {
         let field = field(&self.path);
         let subject = if field.is_empty() { self.whole } else { &field };
         let detail = match voice.message {
-            Some(message) => message.replace(keywords::FIELD, subject),
+            Some(message) => message.fill(|_, out| out.push_str(subject)),
             None => format!("{subject} {words}"),
         };
         let code = voice.code.cloned();
         (self.report)(Violation::new(field, detail).with_code(code))
     }
-}
-
-/// As a caller writes it: `a.b[3]`. Names that the caller chose are shown as far as they can be.
-fn field(path: &[Segment<'_>]) -> String {
-    let mut text = String::new();
-    for segment in path {
-        match segment {
-            Segment::Index(index) => text.push_str(&format!("[{index}]")),
-            Segment::Name(name) => {
-                text.push_str(if text.is_empty() { "" } else { "." });
-                text.push_str(&printable(name));
-            }
-        }
-        if text.len() > LONGEST_FIELD {
-            text.push('…');
-            break;
-        }
-    }
-    text
-}
-
-/// A name without what would not be seen, and not endless.
-pub(crate) fn printable(name: &str) -> String {
-    let safe = |c: char| {
-        !c.is_control()
-            && !matches!(c, '<' | '>' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    if name.is_empty() {
-        return "\"\"".to_owned();
-    }
-    let mut text: String =
-        name.chars().take(LONGEST).map(|c| if safe(c) { c } else { '\u{fffd}' }).collect();
-    if name.chars().nth(LONGEST).is_some() {
-        text.push('…');
-    }
-    text
 }

@@ -1,4 +1,6 @@
+use super::meaning::Meaning;
 use crate::{
+    catalog::Message,
     fault::Text,
     json::{Json, Value, View},
 };
@@ -10,14 +12,24 @@ pub(super) struct Rule {
     /// All that it says.
     pub(super) whole: Validator<Json>,
     pub(super) says: Says,
+    /// Of which types its own keywords speak.
+    pub(super) own: Meaning,
     pub(super) steps: Box<[Step]>,
+    pub(super) rest: Rest,
+}
+
+/// `unevaluatedProperties` and `unevaluatedItems`: for what no other rule speaks of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    pub(super) members: Option<RuleId>,
+    pub(super) items: Option<RuleId>,
 }
 
 /// How the writer of the schema wants it said that a value breaks it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Says {
     pub(super) code: Option<Text>,
-    pub(super) message: Option<Box<str>>,
+    pub(super) message: Option<Message>,
 }
 
 /// A rule's place among all of them.

@@ -1,53 +1,31 @@
-use super::{compile::reference, place::Place};
-use crate::json::{Document, Value};
-use std::collections::HashMap;
+use super::{
+    meaning,
+    rule::{Rule, RuleId},
+};
+use crate::json::Kind;
 
 /// How a value is written where all is text: as which of its types a text may be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wire {
     pub(crate) number: bool,
     pub(crate) boolean: bool,
-    /// It may be there several times, and this is about each.
+    /// It is an array, there once for each item, and this is about each.
     pub(crate) list: bool,
+    /// There is no rule for it, so that it may be there several times as well.
+    pub(crate) free: bool,
 }
 
-/// Of every member that the schema of an object names.
-pub(super) fn of_members(document: &Document) -> HashMap<Box<str>, Wire> {
-    let properties = Place::root(document).get("properties");
-    let members = properties.iter().flat_map(Place::members);
-    members.map(|(name, member)| (name.into(), of(&member))).collect()
-}
-
-fn of(schema: &Place<'_>) -> Wire {
-    let mut wire = Wire::default();
-    for name in types(schema) {
-        match name {
-            "integer" | "number" => wire.number = true,
-            "boolean" => wire.boolean = true,
-            "array" => {
-                let items = schema.get("items").map(|items| of(&items)).unwrap_or_default();
-                return Wire { list: true, ..items };
-            }
-            _ => {}
+impl Wire {
+    /// Of the member of this name, by the rule for the object.
+    pub(super) fn of_member(rules: &[Rule], root: RuleId, name: &str) -> Self {
+        let meaning = meaning::of_member(rules, root, name);
+        let list = meaning.value.meant().has(Kind::Array);
+        let types = if list { meaning.items } else { meaning.value }.spoken_of();
+        Self {
+            number: types.has(Kind::Number),
+            boolean: types.has(Kind::Bool),
+            list,
+            free: meaning.value.is_silent(),
         }
-    }
-    // Nobody is referred to by itself: that is checked before.
-    let referred = schema
-        .get("$ref")
-        .and_then(|place| Place::root(schema.value.document()).follow(&reference(&place)?).ok());
-    if let Some(referred) = referred {
-        let more = of(&referred);
-        wire.number |= more.number;
-        wire.boolean |= more.boolean;
-        wire.list |= more.list;
-    }
-    wire
-}
-
-fn types<'d>(schema: &Place<'d>) -> Vec<&'d str> {
-    let Some(types) = schema.value.get("type") else { return Vec::new() };
-    match types.items() {
-        Some(types) => types.filter_map(Value::as_str).collect(),
-        None => types.as_str().into_iter().collect(),
     }
 }

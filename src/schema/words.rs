@@ -1,11 +1,25 @@
 //! What is said of a value that breaks a rule, without the value.
 
-use crate::json::{Kind, Value};
+use crate::{
+    catalog::Message,
+    fault::Param,
+    json::{Kind, Value},
+};
 
 /// The longest list of choices, in bytes.
 const LONGEST_LIST: usize = 300;
 /// The longest regular expression that is shown.
 const LONGEST_PATTERN: usize = 64;
+
+/// Reads what a schema says itself; the error is a sentence.
+pub(super) fn message(text: &str) -> Result<Message, String> {
+    let unknown = |name: &str| {
+        format!(
+            "only {{field}} can stand in braces, not {{{name}}}; write {{{{ or }}}} for a literal one"
+        )
+    };
+    Message::parse_with(text, &[Param::Field], unknown)
+}
 
 /// The words behind the field's name for a keyword of this schema.
 pub(super) fn words(keyword: &str, value: Value<'_>, schema: Value<'_>) -> Option<String> {
@@ -34,7 +48,7 @@ pub(super) fn words(keyword: &str, value: Value<'_>, schema: Value<'_>) -> Optio
             Some(pattern) if pattern.len() <= LONGEST_PATTERN => format!("must match {pattern}"),
             _ => "has a form that is not accepted".to_owned(),
         },
-        "format" => format!("must be {}", format_name(value.as_str()?)),
+        "format" => format!("must be {}", format_name(value.as_str()?)?),
         "minItems" if number() == "1" => "must not be empty".to_owned(),
         "minItems" => format!("must have at least {}", count("item", "items")),
         "maxItems" => format!("must have at most {}", count("item", "items")),
@@ -110,22 +124,26 @@ fn json(value: Value<'_>) -> String {
     }
 }
 
-fn format_name(format: &str) -> &str {
-    match format {
-        "date-time" => "a date and time, such as 2030-01-31T12:00:00Z",
-        "date" => "a date, such as 2030-01-31",
-        "time" => "a time, such as 12:00:00Z",
-        "duration" => "a duration, such as PT30S",
-        "email" | "idn-email" => "a valid email address",
-        "hostname" | "idn-hostname" => "a valid host name",
-        "ipv4" => "an IPv4 address",
-        "ipv6" => "an IPv6 address",
-        "uri" | "iri" => "a valid URL",
-        "uri-reference" | "iri-reference" => "a valid URL or a relative one",
-        "uri-template" => "a valid URL template",
-        "uuid" => "a UUID",
-        "json-pointer" | "relative-json-pointer" => "a JSON Pointer",
-        "regex" => "a regular expression",
-        _ => "of another form",
-    }
+/// The formats that are known, and what a value of each is called.
+pub(super) const FORMATS: &[(&str, &str)] = &[
+    ("date", "a date, such as 2030-01-31"),
+    ("date-time", "a date and time, such as 2030-01-31T12:00:00Z"),
+    ("duration", "a duration, such as PT30S"),
+    ("email", "a valid email address"),
+    ("hostname", "a valid host name"),
+    ("ipv4", "an IPv4 address"),
+    ("ipv6", "an IPv6 address"),
+    ("iri", "a valid URL"),
+    ("iri-reference", "a valid URL or a relative one"),
+    ("json-pointer", "a JSON Pointer"),
+    ("relative-json-pointer", "a JSON Pointer"),
+    ("time", "a time, such as 12:00:00Z"),
+    ("uri", "a valid URL"),
+    ("uri-reference", "a valid URL or a relative one"),
+    ("uri-template", "a valid URL template"),
+    ("uuid", "a UUID"),
+];
+
+fn format_name(format: &str) -> Option<&'static str> {
+    FORMATS.iter().find(|(known, _)| *known == format).map(|(_, name)| *name)
 }

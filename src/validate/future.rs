@@ -1,12 +1,12 @@
 use super::{
     ValidatedBody,
-    body::Pieces,
-    collect::Collector,
-    policy::{Policy, Reading},
+    collect::{Arrived, Collector},
+    decoding::Decoding,
+    policy::{Expected, Policy},
 };
 use crate::{Fault, envelope::ResponseBody, normalize::rescue};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::{
@@ -15,6 +15,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::time::{Sleep, sleep};
 use tower::BoxError;
@@ -22,12 +23,20 @@ use tower_service::Service;
 
 pin_project! {
     /// Future of [`Validate`](super::Validate).
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time, when a body has to be waited for; see
+    /// [`ValidateLayer::timeout`](super::ValidateLayer::timeout).
     pub struct ResponseFuture<S, R>
     where
         S: Service<Request<ValidatedBody<R>>>,
     {
         #[pin]
         state: State<S, R>,
+        // For the body; none before it was waited for, and none behind it.
+        #[pin]
+        deadline: Option<Sleep>,
     }
 }
 
@@ -37,14 +46,14 @@ pin_project! {
     where
         S: Service<Request<ValidatedBody<R>>>,
     {
-        // The body arrives; the request waits, and with it a service that is ready for it.
-        Collecting {
+        // The body arrives.
+        Arriving {
             #[pin]
             body: R,
-            #[pin]
-            deadline: Option<Sleep>,
-            waiting: Option<Waiting<S>>,
+            request: Option<(Waiting<S>, Collector)>,
         },
+        // It has arrived and is being decoded.
+        Decoding { request: Option<(Waiting<S>, Arrived, Decoding)> },
         // The inner service works.
         Running { #[pin] future: S::Future },
         // It never hears of the request. Nothing when that was said already.
@@ -52,11 +61,12 @@ pin_project! {
     }
 }
 
-/// What waits for the body.
+/// What waits for the body: the request, and with it a service that is ready for it.
 struct Waiting<S> {
     parts: Parts,
-    collector: Collector,
-    reading: Reading,
+    /// How to decode the body, until that begins.
+    decoding: Option<Decoding>,
+    most: usize,
     inner: S,
     policy: Arc<Policy>,
 }
@@ -65,24 +75,29 @@ impl<S, R> ResponseFuture<S, R>
 where
     S: Service<Request<ValidatedBody<R>>>,
 {
-    pub(super) fn collecting(
+    pub(super) fn arriving(
         body: R,
         parts: Parts,
-        collector: Collector,
-        reading: Reading,
+        expected: Expected,
         inner: S,
         policy: Arc<Policy>,
     ) -> Self {
-        let waiting = Some(Waiting { parts, collector, reading, inner, policy });
-        Self { state: State::Collecting { body, deadline: None, waiting } }
+        let Expected { declared, decoding, most } = expected;
+        let collector = Collector::new(declared, policy.max_bytes, &policy.budget);
+        let waiting = Waiting { parts, decoding, most, inner, policy };
+        Self::new(State::Arriving { body, request: Some((waiting, collector)) })
     }
 
     pub(super) fn running(future: S::Future) -> Self {
-        Self { state: State::Running { future } }
+        Self::new(State::Running { future })
     }
 
     pub(super) fn refused(response: Response<Bytes>) -> Self {
-        Self { state: State::Refused { response: Some(response) } }
+        Self::new(State::Refused { response: Some(response) })
+    }
+
+    fn new(state: State<S, R>) -> Self {
+        Self { state, deadline: None }
     }
 }
 
@@ -95,27 +110,25 @@ where
     type Output = Result<Response<ResponseBody<B>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let mut this = self.project();
         loop {
-            let next = match state.as_mut().project() {
-                StateProjected::Collecting { body, mut deadline, waiting } => {
-                    let Some(Waiting { collector, policy, .. }) = waiting else {
+            let deadline = this.deadline.as_mut();
+            let next = match this.state.as_mut().project() {
+                StateProjected::Arriving { body, request } => {
+                    let Some((waiting, collector)) = request else { return Poll::Pending };
+                    let polled = poll_body(body, collector, cx);
+                    let arrived = ready!(in_time(polled, deadline, waiting.policy.timeout, cx));
+                    let Some((waiting, collector)) = request.take() else { return Poll::Pending };
+                    waiting.arrived(arrived.map(|()| collector.finish()))
+                }
+                StateProjected::Decoding { request } => {
+                    let Some((waiting, _, decoding)) = request else { return Poll::Pending };
+                    let polled = decoding.poll(cx);
+                    let decoded = ready!(in_time(polled, deadline, waiting.policy.timeout, cx));
+                    let Some((waiting, arrived, decoding)) = request.take() else {
                         return Poll::Pending;
                     };
-                    let collected = match poll_body(body, collector, cx) {
-                        Poll::Ready(collected) => collected,
-                        Poll::Pending => {
-                            if deadline.is_none() {
-                                deadline.set(Some(sleep(policy.timeout)));
-                            }
-                            if let Some(deadline) = deadline.as_pin_mut() {
-                                ready!(deadline.poll(cx));
-                            }
-                            Err(Fault::BodyTimeout)
-                        }
-                    };
-                    let Some(waiting) = waiting.take() else { return Poll::Pending };
-                    waiting.go_on(collected)
+                    waiting.go_on(decoded.map(|()| (arrived, decoding.finish())))
                 }
                 StateProjected::Running { future } => {
                     return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
@@ -128,32 +141,65 @@ where
                     };
                 }
             };
-            state.set(next);
+            if !matches!(next, State::Decoding { .. }) {
+                this.deadline.set(None);
+            }
+            this.state.set(next);
         }
     }
 }
 
 impl<S> Waiting<S> {
-    /// Lets the request on with a body that keeps the rules, or refuses it.
-    fn go_on<R>(self, collected: Result<(), Fault>) -> State<S, R>
+    /// The next thing to do with a body that is all there.
+    fn arrived<R>(mut self, arrived: Result<Arrived, Fault>) -> State<S, R>
     where
         S: Service<Request<ValidatedBody<R>>>,
     {
-        let Self { mut parts, mut collector, reading, mut inner, policy } = self;
-        let mut trailers = collector.trailers.take();
-        let examined: Result<(Pieces, Option<HeaderMap>), Fault> = collected
-            .and_then(|()| {
-                policy.examine(&mut parts, collector.finish(), trailers.as_mut(), reading)
-            })
-            .map(|pieces| (pieces, trailers));
-        match examined {
-            Ok((pieces, trailers)) => {
-                let body = ValidatedBody::checked(pieces, trailers);
-                State::Running { future: inner.call(Request::from_parts(parts, body)) }
+        match (arrived, self.decoding.take()) {
+            (Ok(arrived), Some(mut decoding)) => {
+                decoding.begin(arrived.wire.clone());
+                State::Decoding { request: Some((self, arrived, decoding)) }
             }
+            (Ok(arrived), None) => {
+                let text = arrived.wire.clone();
+                self.go_on(Ok((arrived, text)))
+            }
+            (Err(fault), _) => self.go_on(Err(fault)),
+        }
+    }
+
+    /// Lets the request on with a body that keeps the rules, or refuses it.
+    fn go_on<R>(self, read: Result<(Arrived, Bytes), Fault>) -> State<S, R>
+    where
+        S: Service<Request<ValidatedBody<R>>>,
+    {
+        let Self { mut parts, most, mut inner, policy, .. } = self;
+        let examined =
+            read.and_then(|(arrived, text)| policy.examine(&mut parts, arrived, &text, most));
+        match examined {
+            Ok(body) => State::Running { future: inner.call(Request::from_parts(parts, body)) },
             Err(fault) => State::Refused { response: Some(policy.refuse(&fault, &parts)) },
         }
     }
+}
+
+/// What was waited for, or that it takes too long. The time begins with the first wait.
+fn in_time(
+    polled: Poll<Result<(), Fault>>,
+    mut deadline: Pin<&mut Option<Sleep>>,
+    timeout: Duration,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Fault>> {
+    if polled.is_ready() {
+        return polled;
+    }
+    if deadline.is_none() {
+        deadline.set(Some(sleep(timeout)));
+    }
+    if let Some(deadline) = deadline.as_pin_mut() {
+        ready!(deadline.poll(cx));
+    }
+    Poll::Ready(Err(Fault::BodyTimeout))
 }
 
 /// After so many frames a body that never waits lets others have their turn, and the deadline its look.
@@ -195,7 +241,8 @@ fn broken(error: BoxError) -> Fault {
 impl<S: Service<Request<ValidatedBody<R>>>, R> fmt::Debug for ResponseFuture<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Collecting { .. } => "collecting",
+            State::Arriving { .. } => "arriving",
+            State::Decoding { .. } => "decoding",
             State::Running { .. } => "running",
             State::Refused { .. } => "refused",
         };

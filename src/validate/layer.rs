@@ -1,9 +1,22 @@
 use super::{ContentEncoding, Report, Validate, policy::Policy};
-use crate::{Catalog, buffer::Budget, edit::Edits, json::Syntax, schema::Schema};
+use crate::{
+    Catalog,
+    buffer::Budget,
+    edit::Edits,
+    json::{Duplicates, Syntax},
+    schema::Schema,
+};
 use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
+/// The longest body where nothing else is said.
+pub(crate) const MAX_BYTES: usize = 1 << 20;
+
 /// Applies [`Validate`]; see the [module](super).
+///
+/// # Panics
+///
+/// Not the layer, but its [futures](super::ResponseFuture) outside a tokio runtime with time: see [`timeout`](Self::timeout).
 #[derive(Clone, Debug)]
 pub struct ValidateLayer {
     policy: Policy,
@@ -26,7 +39,7 @@ impl ValidateLayer {
             syntax: Syntax::default(),
             content_encoding: ContentEncoding::default(),
             report: Report::default(),
-            max_bytes: 1 << 20,
+            max_bytes: MAX_BYTES,
             timeout: Duration::from_secs(30),
             budget: Budget::unlimited(),
         };
@@ -58,8 +71,8 @@ impl ValidateLayer {
 
     /// What is changed in the body before it goes on, which then has to be an object. Default: nothing.
     ///
-    /// With [`Duplicates::Last`](crate::json::Duplicates::Last) edits of a body in which a name is there twice are refused
-    /// as an internal error.
+    /// A body in which a name is there twice cannot be edited: with edits it is refused, whatever [`syntax`](Self::syntax) says
+    /// of [`Duplicates`].
     #[must_use]
     pub fn edits(mut self, edits: impl Into<Arc<Edits>>) -> Self {
         self.policy.edits = edits.into();
@@ -94,7 +107,12 @@ impl ValidateLayer {
         self
     }
 
-    /// How long a body may take to arrive, from the first look at it to its end. Default: 30 s.
+    /// How long a body may take to arrive and to be decoded, from when it is first waited for. Default: 30 s.
+    ///
+    /// # Panics
+    ///
+    /// Not this, but the future of a request whose body has to be waited for, or is decoded in several turns, where it is
+    /// polled outside a tokio runtime with time (`enable_time`).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = timeout;
@@ -113,6 +131,10 @@ impl<S> Layer<S> for ValidateLayer {
     type Service = Validate<S>;
 
     fn layer(&self, inner: S) -> Validate<S> {
-        Validate::new(inner, Arc::new(self.policy.clone()))
+        let mut policy = self.policy.clone();
+        if !policy.edits.is_empty() {
+            policy.syntax = policy.syntax.duplicates(Duplicates::Refuse);
+        }
+        Validate::new(inner, Arc::new(policy))
     }
 }

@@ -63,19 +63,22 @@
 //!
 //! 1. **Parameters**: those of the query, and of the path where somebody further out has put [`PathParameters`] into the
 //!    request's extensions, as one object. A parameter whose schema has the type `integer`, `number` or `boolean` is read as such; one
-//!    with the type `array` may be there several times, any other once.
+//!    with the type `array`, or without any rule, may be there several times, any other once.
 //! 2. **The head**: a declared length above the limit is refused before anything is read, and so before a client that sent
-//!    `Expect: 100-continue` is told to go on. A body is `application/json` or a `+json`, in UTF-8, with a coding that is accepted.
-//! 3. **The body**, within its time and size.
-//! 4. **Syntax** ([`Syntax`](crate::json::Syntax)), shape (an object, unless the schema's `type` says otherwise; `{}` has
+//!    `Expect: 100-continue` is told to go on. The body's own word counts, and where it has none that of `Content-Length`. A body is
+//!    `application/json` or a `+json`, in UTF-8, said once, with no coding or one that is accepted.
+//! 3. **The body**, within its time and size. Memory is reserved as it arrives and not on its word, so that who begins may yet
+//!    be refused as `overloaded`.
+//! 4. **Syntax** ([`Syntax`](crate::json::Syntax)), shape (an object, unless the schema says otherwise; `{}` has
 //!    a kind of fault of its own where the schema does not accept it), **schema**.
 //!
 //! | | [`Kind`](crate::Kind) |
 //! |---|---|
 //! | a parameter or a field breaks a rule | `violation` |
-//! | media type or coding is missing or another | `unsupported_media_type` |
+//! | media type or coding is missing or another; a charset that is not UTF-8; several types or codings | `unsupported_media_type` |
 //! | too long, as sent or decoded | `body_too_large` |
 //! | too slow, broken off | `body_timeout`, `body_incomplete` |
+//! | not what its coding says | `bad_request` |
 //! | empty, not JSON | `invalid_json` |
 //! | `{}`; an array, a string, a number, `null` … | `empty_object`; `not_an_object` |
 //! | no memory left in the [`Budget`](crate::buffer::Budget) | `overloaded` |
@@ -93,6 +96,7 @@
 
 mod body;
 mod collect;
+mod decoding;
 mod future;
 mod layer;
 mod parameters;
@@ -102,8 +106,6 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "standalone")]
-pub(crate) use self::collect::HEADROOM;
 pub use self::{
     body::ValidatedBody,
     future::ResponseFuture,
@@ -112,3 +114,5 @@ pub use self::{
     policy::{ContentEncoding, Report},
     service::Validate,
 };
+#[cfg(feature = "standalone")]
+pub(crate) use self::{collect::HEADROOM, decoding::most_memory, layer::MAX_BYTES};

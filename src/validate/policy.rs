@@ -1,18 +1,24 @@
-use super::{ParsedBody, PathParameters, body::Pieces, collect::too_large, parameters};
+use super::{
+    ParsedBody, PathParameters, ValidatedBody,
+    body::Pieces,
+    collect::{Arrived, too_large},
+    decoding::Decoding,
+    parameters,
+};
 use crate::{
     Catalog, Fault,
-    buffer::{Budget, Reservation, hold},
-    decode::{Decoder, PIECE, Pulled},
+    buffer::Budget,
+    decode::Decoder,
     digest_fields,
     edit::Edits,
     envelope::Context,
     fault::Violation,
     json::{self, Document, Kind, ParseError, Syntax, Value},
-    media_type::is_json,
+    media_type::{is_json, mentions_json},
     request_id,
     schema::Schema,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Response, Uri, header, request::Parts, uri::PathAndQuery,
 };
@@ -31,7 +37,8 @@ pub enum ContentEncoding {
     /// They are refused as an unsupported media type: not every provider takes them.
     #[default]
     Refuse,
-    /// gzip, br, zstd and deflate are decoded for the check, up to this number of bytes; what goes on is what came.
+    /// gzip, br, zstd and deflate are decoded for the check, up to this number of bytes; what goes on is what came. A
+    /// body with several codings, one in the other, is refused all the same.
     Decode {
         /// The most bytes after decoding.
         max_bytes: usize,
@@ -66,20 +73,15 @@ pub(super) struct Policy {
     pub(super) budget: Budget,
 }
 
-/// A body that has to be read.
+/// A body that has to be read, and how.
 #[derive(Debug)]
 pub(super) struct Expected {
-    /// Its length, where that is known.
-    pub(super) declared: Option<u64>,
-    pub(super) reading: Reading,
-}
-
-/// How to read it.
-#[derive(Debug)]
-pub(super) struct Reading {
-    decoder: Option<Decoder>,
+    /// Its length, where the client says it.
+    pub(super) declared: Option<usize>,
+    /// Where it has a coding.
+    pub(super) decoding: Option<Decoding>,
     /// How many violations to name.
-    most: usize,
+    pub(super) most: usize,
 }
 
 impl Policy {
@@ -89,32 +91,45 @@ impl Policy {
         parts: &mut Parts,
         size: SizeHint,
     ) -> Result<Option<Expected>, Fault> {
-        let most = if self.wants_all(&mut parts.uri)? { MOST } else { 1 };
+        let checks = self.schema.is_some() || self.parameters.is_some();
+        // Where nothing is checked the word is not ours.
+        let most = if checks && self.wants_all(&mut parts.uri)? { MOST } else { 1 };
         self.check_parameters(parts, most)?;
         if self.schema.is_none() && self.edits.is_empty() {
             return Ok(None);
         }
-        let declared = size.exact();
-        if size.lower() > self.max_bytes as u64 {
+        let declared = match size.upper() {
+            None => content_length(&parts.headers),
+            Some(_) => size.exact(),
+        };
+        if size.lower().max(declared.unwrap_or(0)) > self.max_bytes as u64 {
             return Err(too_large(self.max_bytes));
         }
-        if declared == Some(0) {
+        if size.exact() == Some(0) {
             return Err(Fault::InvalidJson { detail: "it is empty".into() });
         }
         if !is_json(&parts.headers) {
-            return Err(Fault::UnsupportedMediaType { expected: "application/json".into() });
+            let expected = match mentions_json(&parts.headers) {
+                true => "application/json in UTF-8, once",
+                false => "application/json",
+            };
+            return Err(Fault::UnsupportedMediaType { expected: expected.into() });
         }
-        let decoder = self.decoder(parts)?;
-        Ok(Some(Expected { declared, reading: Reading { decoder, most } }))
+        let declared = declared.and_then(|length| usize::try_from(length).ok());
+        Ok(Some(Expected { declared, decoding: self.decoding(parts)?, most }))
     }
 
-    fn decoder(&self, parts: &Parts) -> Result<Option<Decoder>, Fault> {
+    fn decoding(&self, parts: &Parts) -> Result<Option<Decoding>, Fault> {
         match (Decoder::of(&parts.headers), self.content_encoding) {
             (Ok(None), _) => Ok(None),
-            (Ok(decoder), ContentEncoding::Decode { .. }) => Ok(decoder),
-            (Err(_), ContentEncoding::Decode { .. }) => {
-                Err(Fault::UnsupportedMediaType { expected: "gzip, br, zstd or deflate".into() })
+            (Ok(Some(decoder)), ContentEncoding::Decode { max_bytes })
+                if decoder.codings() == 1 =>
+            {
+                Ok(Some(Decoding::new(decoder, max_bytes, &self.budget)))
             }
+            (_, ContentEncoding::Decode { .. }) => Err(Fault::UnsupportedMediaType {
+                expected: "one of gzip, br, zstd, deflate".into(),
+            }),
             (_, ContentEncoding::Refuse) => Err(Fault::UnsupportedMediaType {
                 expected: "application/json without a Content-Encoding".into(),
             }),
@@ -151,74 +166,36 @@ impl Policy {
         check(schema, "the parameters", document.root(), most)
     }
 
-    /// Reads a body that has arrived, and says what goes on.
-    pub(super) fn examine(
+    /// Reads a body that has arrived and means this text, and says what goes on.
+    pub(super) fn examine<R>(
         &self,
         parts: &mut Parts,
-        (wire, memory): (Bytes, Reservation),
-        trailers: Option<&mut HeaderMap>,
-        reading: Reading,
-    ) -> Result<Pieces, Fault> {
-        let text = match reading.decoder {
-            None => wire.clone(),
-            Some(decoder) => self.decode(decoder, &wire)?,
-        };
-        let document = match json::parse(text.clone(), &self.syntax, memory) {
+        arrived: Arrived,
+        text: &Bytes,
+        most: usize,
+    ) -> Result<ValidatedBody<R>, Fault> {
+        let Arrived { wire, headroom, mut trailers } = arrived;
+        let document = match json::parse(text.clone(), &self.syntax, headroom) {
             Ok(document) => document,
             Err(ParseError::Invalid(invalid)) => return Err(invalid.into()),
             Err(ParseError::Exhausted(_)) => return Err(Fault::Overloaded),
         };
-        self.check_body(&document, reading.most)?;
+        self.check_body(&document, most)?;
         parts.extensions.insert(ParsedBody(Arc::new(document)));
         if self.edits.is_empty() {
-            return Ok(Pieces::Whole(wire));
+            return Ok(ValidatedBody::checked(Pieces::Whole(wire), trailers));
         }
-        let pieces = self.edits.apply(&text).map_err(|_| Fault::Internal)?;
+        // The parser has refused whatever cannot be edited.
+        let pieces = self.edits.apply(text).map_err(|_| Fault::Internal)?;
         if let [only] = pieces.as_slice()
             && only.as_ptr() == text.as_ptr()
             && only.len() == text.len()
         {
             // Nothing has changed.
-            return Ok(Pieces::Whole(wire));
+            return Ok(ValidatedBody::checked(Pieces::Whole(wire), trailers));
         }
-        forget_old_bytes(parts, trailers, pieces.iter().map(Bytes::len).sum());
-        Ok(Pieces::Edited(pieces))
-    }
-
-    /// The body without its codings.
-    fn decode(&self, mut decoder: Decoder, wire: &Bytes) -> Result<Bytes, Fault> {
-        let ContentEncoding::Decode { max_bytes } = self.content_encoding else {
-            return Err(Fault::Internal);
-        };
-        let corrupt = |_| Fault::bad_request("the body is not what its Content-Encoding says");
-        let mut memory = self.budget.reserve(0).ok_or(Fault::Overloaded)?;
-        let mut text = BytesMut::new();
-        // What grows in one coding and is nothing again in the next costs no memory, but time.
-        let mut patience = 8 + (wire.len() + max_bytes) / (2 * PIECE);
-        decoder.push(wire.clone());
-        decoder.finish();
-        loop {
-            match decoder.pull().map_err(corrupt)? {
-                Pulled::Data(piece) => {
-                    let length = text.len() + piece.len();
-                    if length > max_bytes {
-                        return Err(too_large(max_bytes));
-                    }
-                    if length > memory.bytes() {
-                        let wanted = (2 * memory.bytes()).max(length);
-                        if !memory.grow(wanted - memory.bytes()) {
-                            return Err(Fault::Overloaded);
-                        }
-                        text.reserve(memory.bytes() - text.len());
-                    }
-                    text.extend_from_slice(&piece);
-                }
-                Pulled::Busy if patience == 0 => return Err(too_large(max_bytes)),
-                Pulled::Busy => patience -= 1,
-                Pulled::NeedsInput | Pulled::End => break,
-            }
-        }
-        Ok(hold(text.freeze(), memory))
+        forget_old_bytes(parts, trailers.as_mut(), pieces.iter().map(Bytes::len).sum());
+        Ok(ValidatedBody::checked(Pieces::Edited(pieces), trailers))
     }
 
     fn check_body(&self, document: &Document, most: usize) -> Result<(), Fault> {
@@ -264,6 +241,13 @@ fn check(schema: &Schema, whole: &'static str, value: Value<'_>, most: usize) ->
     let mut violations = schema.violations_of(whole, value, most);
     let violation = if most > 1 { Violation::all(violations) } else { violations.pop() };
     violation.map_or(Ok(()), |violation| Err(Fault::Violation(violation)))
+}
+
+/// The length that a client has declared, where the body itself does not say it.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let mut lines = headers.get_all(header::CONTENT_LENGTH).iter();
+    let (line, None) = (lines.next()?, lines.next()) else { return None };
+    line.to_str().ok()?.parse().ok()
 }
 
 /// The fields of a request whose body is another one now.

@@ -1,4 +1,4 @@
-use super::{ResponseFuture, ValidatedBody, collect::Collector, policy::Policy};
+use super::{ResponseFuture, ValidatedBody, policy::Policy};
 use crate::envelope::ResponseBody;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -59,13 +59,9 @@ where
             Ok(Some(expected)) => expected,
             Err(fault) => return ResponseFuture::refused(policy.refuse(&fault, &parts)),
         };
-        let collector = match Collector::new(expected.declared, policy.max_bytes, &policy.budget) {
-            Ok(collector) => collector,
-            Err(fault) => return ResponseFuture::refused(policy.refuse(&fault, &parts)),
-        };
         // The one that is ready goes along; its clone has yet to be asked.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        ResponseFuture::collecting(body, parts, collector, expected.reading, inner, policy.clone())
+        ResponseFuture::arriving(body, parts, expected, inner, policy.clone())
     }
 }

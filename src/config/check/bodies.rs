@@ -3,12 +3,12 @@ use super::Checker;
 use crate::{
     Catalog,
     config::{
-        Body, Config, ContentEncoding, Duplicates, Edit, Route, SchemaSource, source,
+        Body, Config, Duplicates, Edit, Route, SchemaSource, source,
         tree::{KeyPath, printable},
     },
     edit::{Edits, InvalidEdit},
     schema::{InvalidSchema, Mistake, Schema},
-    validate::HEADROOM,
+    validate::{ContentEncoding, HEADROOM, MAX_BYTES, most_memory},
 };
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -26,7 +26,9 @@ impl Checker<'_, '_> {
         let path = KeyPath::default().key("route");
         let buffered = config.server.max_buffered_bytes.get();
         let common = config.body;
-        self.sizes(&common, Body::default(), buffered, &KeyPath::default().key("body"));
+        let body = KeyPath::default().key("body");
+        self.sizes(&common, Body::default(), buffered, &body);
+        let mut by_default = false;
         for (route, index) in config.route.iter_mut().zip(self.live(&path)) {
             let place = path.index(index);
             for (key, source) in [("schema", &route.schema), ("parameters", &route.parameters)] {
@@ -41,13 +43,32 @@ impl Checker<'_, '_> {
             route.rules.edits = Arc::new(self.edits(&route.edit, &place.key("edit")));
             self.sizes(&route.body, common, buffered, &place.key("body"));
             self.body_of(route, common, &place);
+            by_default |= reads_bodies(route)
+                && route.body.or(common).max_bytes.is_none()
+                && self.is_readable(&place.key("body"));
+        }
+        if by_default && self.is_readable(&body) && MAX_BYTES + HEADROOM > buffered {
+            let message = "less than 4KiB more than `max_bytes`, which is 1MiB where nothing else is said: such a body would always be refused";
+            let path = KeyPath::default().key("server").key("max_buffered_bytes");
+            self.error(&path, message, None);
         }
     }
 
     fn body_of(&mut self, route: &Route, common: Body, place: &KeyPath) {
         let written = self.root.at(&place.key("body")).is_some();
-        if written && route.schema.is_none() && route.edit.is_empty() && self.is_readable(place) {
-            let message = "means nothing without a `schema` or an `edit`: the bodies of this route are not read";
+        let is_read = reads_bodies(route);
+        let Body { violations, .. } = route.body;
+        let of_parameters =
+            route.parameters.is_some() && route.body == Body { violations, ..Body::default() };
+        if written && !is_read && !of_parameters && self.is_readable(place) {
+            let message = match route.parameters {
+                Some(_) => {
+                    "means nothing without a `schema` or an `edit`, except `violations`: the bodies of this route are not read"
+                }
+                None => {
+                    "means nothing without a `schema` or an `edit`: the bodies of this route are not read"
+                }
+            };
             self.error(&place.key("body"), message, None);
         }
         if !route.edit.is_empty() && route.body.or(common).duplicates == Some(Duplicates::Last) {
@@ -72,14 +93,36 @@ impl Checker<'_, '_> {
                 _ => {}
             }
         }
-        if body.max_decoded_bytes.is_some()
-            && whole.content_encoding != Some(ContentEncoding::Decode)
-        {
+        self.both_sizes(body, whole, buffered, place);
+        if body.max_decoded_bytes.is_some() && whole.content_encoding() == ContentEncoding::Refuse {
             let message = "means nothing unless `content_encoding` is `decode`";
             self.error(&place.key("max_decoded_bytes"), message, None);
         }
         if body.max_depth.is_some_and(|depth| depth.get() > 127) {
             self.error(&place.key("max_depth"), "more than 127", None);
+        }
+    }
+
+    /// A body that is decoded is in memory as it came and as what it means.
+    fn both_sizes(&mut self, body: &Body, whole: Body, buffered: usize, place: &KeyPath) {
+        let ContentEncoding::Decode { max_bytes: decoded } = whole.content_encoding() else {
+            return;
+        };
+        let room = buffered.saturating_sub(HEADROOM);
+        // Either one alone is too much: that is said already.
+        let sent = whole.max_bytes();
+        if sent > room || decoded > room || sent.saturating_add(most_memory(decoded)) <= room {
+            return;
+        }
+        // Said where somebody can change it; what is as it is for all routes is wrong there.
+        let keys = [
+            ("max_decoded_bytes", body.max_decoded_bytes.is_some()),
+            ("max_bytes", body.max_bytes.is_some()),
+            ("content_encoding", body.content_encoding.is_some()),
+        ];
+        if let Some((key, _)) = keys.iter().find(|(_, written)| *written) {
+            let message = "more than `server.max_buffered_bytes` has room for: `max_bytes`, `max_decoded_bytes`, a decoder's window (as much again, 16MiB at most) and 68KiB";
+            self.error(&place.key(key), message, None);
         }
     }
 
@@ -158,6 +201,11 @@ impl Checker<'_, '_> {
     }
 }
 
+/// Whether the bodies of this route are read, and not only passed on.
+fn reads_bodies(route: &Route) -> bool {
+    route.schema.is_some() || !route.edit.is_empty()
+}
+
 /// One edit more; `None` for keys that do not go together.
 fn add(edits: Edits, edit: &Edit) -> Option<Result<Edits, InvalidEdit>> {
     Some(match edit {
@@ -169,7 +217,7 @@ fn add(edits: Edits, edit: &Edit) -> Option<Result<Edits, InvalidEdit>> {
             remove: None,
             map: None,
             values: None,
-        } => edits.set(at.get().clone(), value.clone()),
+        } => edits.set(at.get().clone(), value.get().clone()),
         Edit {
             rename: Some(from),
             to: Some(to),
@@ -198,7 +246,8 @@ fn add(edits: Edits, edit: &Edit) -> Option<Result<Edits, InvalidEdit>> {
             remove: None,
         } => {
             let table = values.iter().map(|(text, members)| {
-                let members = members.iter().map(|(name, value)| (name.clone(), value.clone()));
+                let members =
+                    members.iter().map(|(name, value)| (name.clone(), value.get().clone()));
                 (text.clone(), members.collect())
             });
             edits.map(at.get().clone(), table)

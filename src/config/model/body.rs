@@ -1,5 +1,5 @@
 use crate::{
-    config::values::{JsonPointer, Size, Timeout},
+    config::values::{JsonPointer, JsonValue, Size, Timeout},
     edit::Edits,
     schema::Schema,
     validate,
@@ -12,13 +12,14 @@ use std::{
     sync::Arc,
 };
 
-/// How request bodies are read that have a `schema` or an `edit`. Other bodies pass as they come.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+/// How request bodies are read that have a `schema` or an `edit`. Other bodies pass as they come; of this only `violations`
+/// is for them, where there are `parameters`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Body {
-    /// The longest body, as it is sent. Default: `1MiB`.
+    /// The longest body, as it is sent. Memory for it is reserved as it arrives. Default: `1MiB`.
     pub max_bytes: Option<Size>,
-    /// How long a body may take to arrive, from its first byte to its last. Default: `30s`.
+    /// How long a body may take to arrive and to be decoded, from when it is first waited for. Default: `30s`.
     pub timeout: Option<Timeout>,
     /// What becomes of compressed bodies. Default: `refuse`.
     pub content_encoding: Option<ContentEncoding>,
@@ -56,7 +57,7 @@ impl Body {
 
     /// The longest body, in bytes.
     pub fn max_bytes(&self) -> usize {
-        self.max_bytes.map_or(1 << 20, Size::get)
+        self.max_bytes.map_or(validate::MAX_BYTES, Size::get)
     }
 
     /// What becomes of compressed bodies, and how long they may get.
@@ -76,7 +77,8 @@ impl Body {
 pub enum ContentEncoding {
     /// They are refused: not every provider takes them.
     Refuse,
-    /// gzip, br, zstd and deflate are decoded to be checked. What goes on is what came, unless an `edit` changes it.
+    /// gzip, br, zstd and deflate are decoded to be checked, but not one in the other. What goes on is what came, unless an
+    /// `edit` changes it.
     Decode,
 }
 
@@ -119,20 +121,20 @@ pub enum Violations {
     { "required": ["set", "value"] }, { "required": ["rename", "to"] }, { "required": ["remove"] }, { "required": ["map", "values"] }
 ])))]
 pub struct Edit {
-    /// The member to set, whether it is there or not, as a JSON Pointer such as `/model`.
+    /// The member to set, whether it is there or not, as a JSON Pointer such as `/model`. Whatever is on the way to it and is no object is replaced by one.
     pub set: Option<JsonPointer>,
     /// The value for `set`.
-    pub value: Option<serde_json::Value>,
-    /// The member to give another name to.
+    pub value: Option<JsonValue>,
+    /// The member to give another name to, if it is there.
     pub rename: Option<JsonPointer>,
-    /// The name for `rename`.
+    /// The name for `rename`. A member that has it already is removed.
     pub to: Option<String>,
-    /// The member to remove.
+    /// The member to remove, if it is there.
     pub remove: Option<JsonPointer>,
-    /// The member whose text is looked up in `values`.
+    /// The member whose text is looked up in `values`. One that is not there, no text or not among them stays as it is.
     pub map: Option<JsonPointer>,
     /// For each text of the `map` member, which members are set beside it, or in its place.
-    pub values: Option<BTreeMap<String, BTreeMap<String, serde_json::Value>>>,
+    pub values: Option<BTreeMap<String, BTreeMap<String, JsonValue>>>,
 }
 
 /// What the files and tables of a route say of its requests, made ready.

@@ -58,7 +58,10 @@ pub struct Server {
     /// The longest path and query of a request, in bytes. Default: `8KiB`.
     pub max_uri_bytes: Size,
     /// How much of request bodies may be in memory at a time, in the whole process; beyond it requests are refused as `overloaded`. Only bodies that are
-    /// checked or edited are kept in memory. Default: `256MiB`.
+    /// checked or edited are kept in memory, with their decoded copies and 16 bytes for each value, until they have left for the provider. Room for them is
+    /// reserved as they arrive: of what a client holds it has sent half. Not counted are buffers of connections, what the allocator keeps for itself, and what
+    /// a worker needs while it is at work on one body: as much again as the body where it is copied to a larger place or has an escape in a
+    /// string, and a decoder with its window (32 KiB for gzip and deflate, at most 8 MiB for zstd, 16 MiB for br). Default: `256MiB`.
     pub max_buffered_bytes: Size,
     /// Connections from clients at a time, in the whole process. Default: `10000`.
     pub max_connections: NonZeroUsize,

@@ -30,6 +30,14 @@ fn mistakes_in_schemas_have_their_file_line_and_pointer() {
             "s.json:2: /x-fault: the catalog has no code invalid_jsn; did you mean invalid_json?",
         ),
         (
+            "{\n\"x-fault\": \"internal_error\"}",
+            "s.json:2: /x-fault: internal_error has the status 500: a violation is the caller's mistake, and its status a 4xx",
+        ),
+        (
+            "{\n\"x-message\": \"{feild} is wrong\"}",
+            "s.json:2: /x-message: only {field} can stand in braces, not {feild}; write {{ or }} for a literal one",
+        ),
+        (
             "{\n\n\"items\": {\"typo\": 1}}",
             "s.json:3: /items/typo: unknown keyword; did you mean `type`?",
         ),
@@ -77,6 +85,37 @@ fn edits_and_sizes() {
             "body = { max_bytes = 5 }",
             "route[0].body: means nothing without a `schema` or an `edit`",
         ),
+        (
+            "",
+            "parameters = 's.json'\nbody = { violations = 'all', max_bytes = 5 }",
+            "route[0].body: means nothing without a `schema` or an `edit`, except `violations`",
+        ),
+        (
+            "",
+            "body = { violations = 'all' }",
+            "route[0].body: means nothing without a `schema` or an `edit`: ",
+        ),
+        (
+            "server.max_buffered_bytes = '3MiB'\nbody = { max_bytes = '1028KiB', content_encoding = 'decode' }",
+            "",
+            "body.max_bytes: more than `server.max_buffered_bytes` has room for: `max_bytes`, `max_decoded_bytes`",
+        ),
+        (
+            "server.max_buffered_bytes = '3MiB'",
+            "schema = 's.json'\nbody = { content_encoding = 'decode' }",
+            "route[0].body.content_encoding: more than `server.max_buffered_bytes` has room for",
+        ),
+        (
+            "server.max_buffered_bytes = '4MiB'\nbody.content_encoding = 'decode'",
+            "schema = 's.json'\nbody = { max_decoded_bytes = '2MiB' }",
+            "route[0].body.max_decoded_bytes: more than `server.max_buffered_bytes` has room for",
+        ),
+        // Each alone.
+        (
+            "server.max_buffered_bytes = '3MiB'\nbody = { content_encoding = 'decode', max_decoded_bytes = '3MiB' }",
+            "",
+            "body.max_decoded_bytes: more than `server.max_buffered_bytes` less 4KiB",
+        ),
         ("", "edit = [{ set = '/a' }]", "route[0].edit[0]: expected `set` and `value`"),
         (
             "",
@@ -85,6 +124,23 @@ fn edits_and_sizes() {
         ),
         ("", "edit = [{ remove = 'a' }]", "route[0].edit[0].remove: expected a JSON Pointer"),
         ("", "edit = [{ remove = '' }]", "route[0].edit[0]: "),
+        ("", "edit = [{ set = '/a', value = nan }]", "route[0].edit[0].value: JSON has no NaN"),
+        ("", "edit = [{ set = '/a', value = -inf }]", "route[0].edit[0].value: JSON has no NaN"),
+        (
+            "",
+            "edit = [{ set = '/a', value = { b = [1, +inf] } }]",
+            "route[0].edit[0].value.b[1]: JSON has no NaN and no infinity",
+        ),
+        (
+            "",
+            "edit = [{ map = '/a', values = { x = { b = nan } } }]",
+            "route[0].edit[0].values.x.b: JSON has no NaN and no infinity",
+        ),
+        (
+            "",
+            "edit = [{ set = '/a', value = 2030-01-31 }]",
+            "route[0].edit[0].value: expected a string, a number, true or false, an array or a table, found a date",
+        ),
         (
             "body.duplicates = 'last'",
             "edit = [{ remove = '/a' }]",
@@ -101,6 +157,22 @@ fn edits_and_sizes() {
             "",
             "body.max_decoded_bytes: means nothing unless `content_encoding` is `decode`",
         ),
+        // What nobody has written is too much as well, once for all routes.
+        (
+            "server.max_buffered_bytes = '1027KiB'",
+            "schema = 's.json'\n[[route]]\npath = '/other'\nupstream = 'a'\nschema = 's.json'",
+            "server.max_buffered_bytes: less than 4KiB more than `max_bytes`, which is 1MiB where nothing else is said: such a body would always be refused",
+        ),
+        (
+            "server.max_buffered_bytes = '64KiB'",
+            "edit = [{ remove = '/a' }]\nbody = { max_depth = 5 }",
+            "server.max_buffered_bytes: less than 4KiB more than `max_bytes`",
+        ),
+        (
+            "server.max_buffered_bytes = '64KiB'\nbody.content_encoding = 'decode'",
+            "schema = 's.json'",
+            "server.max_buffered_bytes: less than 4KiB more than `max_bytes`",
+        ),
         ("body.max_depth = 128", "", "body.max_depth: more than 127"),
         ("body.max_depth = 0", "", "body.max_depth: expected a whole number from 1"),
         (
@@ -114,7 +186,21 @@ fn edits_and_sizes() {
         assert_eq!(found.len(), 1, "{common} {route}: {found:?}");
         assert!(found[0].contains(message), "{common} {route}: {found:?}");
     }
-    let fine =
+    let decode =
         "schema = 's.json'\nbody = { content_encoding = 'decode', max_decoded_bytes = '2MiB' }";
-    assert_eq!(check(&[good], "", fine), [""; 0]);
+    let fine = [
+        ("", decode),
+        // Each to the byte: a body, its text, a window that is as large, 64 KiB for the decoder, 4 KiB for what is in it.
+        ("server.max_buffered_bytes = '5188KiB'", decode),
+        ("server.max_buffered_bytes = '1028KiB'\nbody.max_bytes = '1MiB'", "schema = 's.json'"),
+        ("server.max_buffered_bytes = '64KiB'\nbody.max_bytes = '60KiB'", "schema = 's.json'"),
+        ("server.max_buffered_bytes = '64KiB'", "schema = 's.json'\nbody.max_bytes = '60KiB'"),
+        // No bodies are read here.
+        ("server.max_buffered_bytes = '64KiB'", "parameters = 's.json'"),
+        ("", "parameters = 's.json'\nbody = { violations = 'on-request' }"),
+        ("", "parameters = 's.json'\nbody = {}"),
+    ];
+    for (common, route) in fine {
+        assert_eq!(check(&[good], common, route), [""; 0], "{common} {route}");
+    }
 }

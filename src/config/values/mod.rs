@@ -1,6 +1,7 @@
 //! What single values may be. Each type says so itself, to serde and to the JSON Schema, and none repeats what it found.
 mod identity;
 mod json_pointer;
+mod json_value;
 mod network;
 mod path;
 mod quantity;
@@ -18,6 +19,7 @@ pub use self::{
         Digest, FieldName, KeyPrefix, Label, LimitName, Moment, Realm, Scope, ScopeTemplate,
     },
     json_pointer::JsonPointer,
+    json_value::JsonValue,
     network::Network,
     path::{PathPattern, PathTemplate},
     quantity::{Patience, Size, Timeout},

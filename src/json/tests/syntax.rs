@@ -237,18 +237,20 @@ fn values_answer_to_what_they_are() {
     assert_eq!(escaped.root().get("a").and_then(Value::name_offset), None);
 }
 
-/// serde_json's own `Value` takes an object with this name for a text to read once more. A document does not.
+/// serde_json's own `Value` takes an object with such a name for a text to read once more. A document does not.
 #[test]
 fn what_serde_json_reserves_for_itself_is_a_name_like_others() {
-    let name = "$serde_json::private::RawValue";
-    for (text, inner) in [
-        (format!("{{\"{name}\":\"[1]\"}}"), Some("[1]")),
-        (format!("{{\"{name}\":\"no JSON\"}}"), Some("no JSON")),
-        (format!("{{\"{name}\":1}}"), None),
-    ] {
-        let document = read(text);
-        let value = document.root().get(name).unwrap();
-        assert_eq!(value.as_str(), inner);
-        assert_eq!(value.as_u64().is_some(), inner.is_none());
+    for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+        for (text, inner) in [
+            (format!("{{\"{name}\":\"[1]\"}}"), Some("[1]")),
+            (format!("{{\"{name}\":\"no JSON\"}}"), Some("no JSON")),
+            (format!("{{\"\\u0024{}\":\"1\"}}", &name[1..]), Some("1")),
+            (format!("{{\"{name}\":1}}"), None),
+        ] {
+            let document = read(text);
+            let value = document.root().get(name).unwrap();
+            assert_eq!(value.as_str(), inner);
+            assert_eq!(value.as_u64().is_some(), inner.is_none());
+        }
     }
 }

@@ -26,6 +26,43 @@ async fn too_long_by_its_own_word() {
     assert_eq!(polls.load(Ordering::Relaxed), 0);
 }
 
+/// A body that does not say how long it is may have a field that does.
+#[tokio::test]
+async fn too_long_by_its_field() {
+    let layer = layer().max_bytes(100);
+    let hint = |lower, upper: Option<u64>| {
+        let mut hint = SizeHint::new();
+        hint.set_lower(lower);
+        upper.into_iter().for_each(|upper| hint.set_upper(upper));
+        hint
+    };
+    let table: &[(&[&str], SizeHint, bool)] = &[
+        (&["100"], hint(0, None), false),
+        (&["101"], hint(0, None), true),
+        (&["18446744073709551615"], hint(5, None), true),
+        // Whoever reads the body knows better.
+        (&["101"], hint(0, Some(200)), false),
+        (&["101"], hint(24, Some(24)), false),
+        // No length.
+        (&["101", "101"], hint(0, None), false),
+        (&["-101"], hint(0, None), false),
+        (&["x"], hint(0, None), false),
+        (&[""], hint(0, None), false),
+        (&[], hint(0, None), false),
+        (&["0"], hint(0, None), false),
+    ];
+    for (lengths, hint, refused) in table {
+        let mut body = Script::whole(GOOD);
+        body.hint = *hint;
+        let polls = body.polls.clone();
+        let mut fields = vec![JSON];
+        fields.extend(lengths.iter().map(|length| ("content-length", *length)));
+        let want = too_large(100).filter(|_| *refused);
+        assert_eq!(fault(&layer, request(&fields, body)).await, want, "{lengths:?} {hint:?}");
+        assert_eq!(polls.load(Ordering::Relaxed) == 0, *refused, "{lengths:?} {hint:?}");
+    }
+}
+
 #[tokio::test]
 async fn too_long_on_the_way() {
     let layer = layer().max_bytes(100);

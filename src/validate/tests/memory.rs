@@ -22,11 +22,9 @@ async fn no_more_than_there_is() {
         assert_eq!(answer.status(), 503);
         assert_eq!(budget.reserved(), 1000);
     }
-    // Refused before it is read.
-    let body = Script::whole(of(4000));
-    let polls = body.polls.clone();
+    // Of what comes behind nothing is read.
+    let body = Script::new([data(of(4000)), Step::Open]).declared(4001);
     assert_eq!(fault(&layer, request(&[JSON], body)).await, Some(Fault::Overloaded));
-    assert_eq!(polls.load(Ordering::Relaxed), 0);
     assert_eq!(fault(&layer, post(of(2000))).await, None);
     // What is in it costs as well.
     let values = format!(r#"{{"prompt":[{}1]}}"#, "1,".repeat(500));
@@ -99,8 +97,8 @@ async fn given_back_by_whoever_breaks_off() {
     });
     let service = layer().budget(budget.clone()).layer(never);
     let midway = Script::new([data(of(5000)), Step::Open]).declared(9000);
-    for (body, want) in
-        [(midway, 9000 + HEADROOM..9001 + HEADROOM), (Script::whole(of(5000)), 5000..6000)]
+    let eight_kib = 8192 + HEADROOM;
+    for (body, want) in [(midway, eight_kib..eight_kib + 1), (Script::whole(of(5000)), 5000..6000)]
     {
         let mut answer = spawn(service.clone().oneshot(request(&[JSON], body)));
         assert_pending!(answer.poll());
@@ -108,21 +106,42 @@ async fn given_back_by_whoever_breaks_off() {
         drop(answer);
         assert_eq!(budget.reserved(), 0);
     }
-    // Even before it was asked for the first time.
-    let mut first = service;
-    let answer = first.call(post(of(5000)));
-    assert_eq!(budget.reserved(), 5000 + HEADROOM);
-    drop(answer);
+}
+
+/// Memory is for what has come, not for what is said of it.
+#[tokio::test(start_paused = true)]
+async fn nothing_for_nothing() {
+    let budget = Budget::new(16 * MIB);
+    let layer = layer().budget(budget.clone()).max_bytes(16 * MIB - HEADROOM);
+    let service = layer.layer(service_fn(|_: Sent| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    }));
+    let idle: Vec<_> = (0..100)
+        .map(|_| {
+            let body = Script::new([data(""), Step::Open]).declared(10 << 20);
+            let mut answer = spawn(service.clone().oneshot(request(&[JSON], body)));
+            assert_pending!(answer.poll());
+            answer
+        })
+        .collect();
     assert_eq!(budget.reserved(), 0);
+    // As long as there is, another one gets all.
+    let large = of(16 * MIB - HEADROOM);
+    let pieces: Vec<_> =
+        large.as_bytes().chunks(100_000).map(|piece| data(piece.to_vec())).collect();
+    assert_eq!(fault(&layer, request(&[JSON], Script::new(pieces))).await, None);
+    drop(idle);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_at_once() {
-    let budget = Budget::new(64 * (MIB + HEADROOM));
+    const SENT: usize = 600_000;
+    let budget = Budget::new(64 * (SENT + HEADROOM));
     let layer = layer().budget(budget.clone()).timeout(Duration::from_secs(5));
     let mut answers = JoinSet::new();
+    let piece = Bytes::from(vec![b'x'; SENT]);
     for _ in 0..1000 {
-        let body = Script::new([Step::Open]).declared(MIB as u64);
+        let body = Script::new([data(piece.clone()), Step::Open]).declared(MIB as u64);
         let layer = layer.clone();
         answers.spawn(async move { fault(&layer, request(&[JSON], body)).await });
     }
@@ -131,7 +150,7 @@ async fn a_thousand_at_once() {
         let refused = answers.join_next().await.unwrap().unwrap();
         assert_eq!((refused, started.elapsed()), (Some(Fault::Overloaded), Duration::ZERO));
     }
-    assert_eq!((budget.reserved(), answers.len()), (64 * (MIB + HEADROOM), 64));
+    assert_eq!((budget.reserved(), answers.len()), (64 * (SENT + HEADROOM), 64));
     let waited: Vec<_> = answers.join_all().await;
     assert!(waited.iter().all(|fault| *fault == Some(Fault::BodyTimeout)));
     assert_eq!(budget.reserved(), 0);

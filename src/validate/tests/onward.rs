@@ -96,6 +96,21 @@ async fn edits_that_change_something() {
     }
 }
 
+/// Which of two members of one name an edit means, nobody knows.
+#[tokio::test]
+async fn edits_of_names_that_are_there_twice() {
+    let last = Syntax::default().duplicates(crate::json::Duplicates::Last);
+    let open = || ValidateLayer::new().schema("{}".parse::<Schema>().unwrap()).syntax(last);
+    let twice = r#"{"a":1,"a":2}"#;
+    assert_eq!(kind(&open(), post(twice)).await, None);
+    // In whatever order the two are said.
+    for layer in [open().edits(edits()), open().edits(edits()).syntax(last)] {
+        assert_eq!(kind(&layer, post(twice)).await, Some(Kind::InvalidJson));
+        assert_eq!(kind(&layer, post(GOOD)).await, None);
+    }
+    assert_eq!(kind(&open().edits(Edits::new()), post(twice)).await, None);
+}
+
 #[tokio::test]
 async fn edits_and_trailers() {
     let layer = layer().edits(edits());

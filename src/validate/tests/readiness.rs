@@ -93,3 +93,18 @@ async fn errors_of_the_inner_service_pass() {
         assert_eq!(answer.map(|_| ()), Err(Mine));
     }
 }
+
+/// As is said of them.
+#[test]
+fn only_bodies_that_wait_want_a_runtime() {
+    let poll = |body| {
+        let inner = |_: Sent| {
+            std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+        };
+        let mut answer =
+            task::spawn(layer().layer(service_fn(inner)).oneshot(request(&[JSON], body)));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answer.poll().is_ready()))
+    };
+    assert!(poll(Script::whole(GOOD)).unwrap());
+    assert!(poll(Script::new([Step::Open])).is_err());
+}

@@ -2,27 +2,32 @@ use super::*;
 
 #[tokio::test]
 async fn media_types() {
-    let unsupported = Some((Kind::UnsupportedMediaType, 415));
-    let table: &[(Fields<'_>, Option<(Kind, u16)>)] = &[
-        (&[], unsupported),
-        (&[("content-type", "")], unsupported),
-        (&[("content-type", "text/plain")], unsupported),
-        (&[("content-type", "application/x-www-form-urlencoded")], unsupported),
-        (&[("content-type", "multipart/form-data; boundary=x")], unsupported),
-        (&[("content-type", "application/x-ndjson")], unsupported),
-        (&[("content-type", "application/json; charset=latin1")], unsupported),
-        (&[JSON, JSON], unsupported),
-        (&[JSON, ("content-type", "text/plain")], unsupported),
+    let json = Some("application/json");
+    let once = Some("application/json in UTF-8, once");
+    let plain = Some("application/json without a Content-Encoding");
+    let table: &[(Fields<'_>, Option<&str>)] = &[
+        (&[], json),
+        (&[("content-type", "")], json),
+        (&[("content-type", "text/plain")], json),
+        (&[("content-type", "application/x-www-form-urlencoded")], json),
+        (&[("content-type", "multipart/form-data; boundary=x")], json),
+        (&[("content-type", "application/x-ndjson")], json),
+        (&[("content-type", "text/plain; charset=utf-16"), ("content-type", "text/html")], json),
+        (&[("content-type", "application/json; charset=latin1")], once),
+        (&[("content-type", "application/problem+json; charset=utf-16")], once),
+        (&[JSON, JSON], once),
+        (&[JSON, ("content-type", "text/plain")], once),
+        (&[("content-type", "text/plain"), JSON], once),
         (&[JSON], None),
         (&[("content-type", "application/json; charset=utf-8")], None),
         (&[("content-type", "APPLICATION/JSON;charset=\"UTF-8\"")], None),
         (&[("content-type", "application/problem+json")], None),
         (&[JSON, ("content-encoding", "identity")], None),
         (&[JSON, ("content-encoding", "")], None),
-        (&[JSON, ("content-encoding", "gzip")], unsupported),
-        (&[JSON, ("content-encoding", "identity, br")], unsupported),
-        (&[JSON, ("content-encoding", "identity"), ("content-encoding", "zstd")], unsupported),
-        (&[JSON, ("content-encoding", "rot13")], unsupported),
+        (&[JSON, ("content-encoding", "gzip")], plain),
+        (&[JSON, ("content-encoding", "identity, br")], plain),
+        (&[JSON, ("content-encoding", "identity"), ("content-encoding", "zstd")], plain),
+        (&[JSON, ("content-encoding", "rot13")], plain),
     ];
     // What is said of the type is first.
     let neither = [("content-type", "text/plain"), ("content-encoding", "gzip")];
@@ -33,10 +38,13 @@ async fn media_types() {
         let body = Script::whole(GOOD);
         let polls = body.polls.clone();
         let (answer, _) = ask(&layer(), request(fields, body)).await;
-        let kind = answer.extensions().get::<Fault>().and_then(Fault::kind);
-        let got = kind.map(|kind| (kind, answer.status().as_u16()));
-        assert_eq!(got, *want, "{fields:?}");
-        if want.is_some() {
+        let fault = want
+            .map(|expected| Fault::UnsupportedMediaType { expected: expected.to_owned().into() });
+        assert_eq!(answer.extensions().get::<Fault>(), fault.as_ref(), "{fields:?}");
+        if let Some(expected) = want {
+            assert_eq!(answer.status(), 415, "{fields:?}");
+            let said = error(&answer)["message"].to_string();
+            assert!(said.contains(&format!("Send it as {expected}.")), "{fields:?}: {said}");
             assert_eq!(polls.load(Ordering::Relaxed), 0, "{fields:?}");
             let coded = fields.iter().any(|(name, _)| *name == "content-encoding");
             let (said, other, want) = if coded {
@@ -218,6 +226,24 @@ async fn all_violations_on_request() {
         let mut request = post(GOOD);
         *request.uri_mut() = "/p?all".parse().unwrap();
         assert_eq!(passed(&layer.clone().report(report), request).await.parts.uri, "/p?all");
+    }
+}
+
+/// It is taken from nobody whose request cannot break a rule.
+#[tokio::test]
+async fn all_is_theirs_where_nothing_is_checked() {
+    let rules: Schema = r#"{"properties": {"q": {"type": "string"}}}"#.parse().unwrap();
+    let edits = Edits::new().remove("/n".parse().unwrap()).unwrap();
+    let table = [
+        (ValidateLayer::new(), "/p?all&a=1"),
+        (ValidateLayer::new().edits(edits), "/p?all&a=1"),
+        (ValidateLayer::new().parameters(rules), "/p?a=1"),
+        (layer(), "/p?a=1"),
+    ];
+    for (layer, want) in table {
+        let mut request = post(GOOD);
+        *request.uri_mut() = "/p?all&a=1".parse().unwrap();
+        assert_eq!(passed(&layer.report(Report::OnRequest), request).await.parts.uri, want);
     }
 }
 

@@ -1,22 +1,6 @@
+//! What is said of a value that breaks a schema.
+
 use super::*;
-use crate::json::{Document, Syntax};
-
-fn schema(text: &str) -> Schema {
-    text.parse().unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn document_of(text: &str) -> Document {
-    Document::parse(text.to_owned(), &Syntax::default())
-        .unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-/// The first violation's words; empty where there is none.
-fn first(schema: &Schema, text: &str) -> String {
-    let document = document_of(text);
-    let found = schema.first_violation(document.root());
-    assert_eq!(found.is_none(), schema.accepts(document.root()), "{text}");
-    found.map(|violation| violation.detail.into_owned()).unwrap_or_default()
-}
 
 #[test]
 fn words_for_each_keyword() {
@@ -189,6 +173,22 @@ fn fields_as_a_caller_writes_them() {
     let hidden = first(&strict, r#"{"\u001b[31m<b>\u202e\n":1}"#);
     assert_eq!(hidden, "\u{fffd}[31m\u{fffd}b\u{fffd}\u{fffd}\u{fffd} is not known here");
     assert_eq!(first(&strict, r#"{"":1}"#), "\"\" is not known here");
+    // All names of the caller's together are cut, and none of the schema's.
+    let deep = schema(
+        r#"{"additionalProperties":{"properties":{"known":{"additionalProperties":{"patternProperties":{"":{"type":"null"}}}}}}}"#,
+    );
+    for (lengths, want) in [
+        ([20, 20, 20], [20, 20, 20]),
+        ([40, 24, 1], [40, 24, 0]),
+        ([40, 40, 40], [40, 24, 0]),
+        ([100, 1, 100], [64, 0, 0]),
+    ] {
+        let [a, b, c] = lengths.map(|length| "n".repeat(length));
+        let value = format!(r#"{{"{a}":{{"known":{{"{b}":{{"{c}":1}}}}}}}}"#);
+        let cut = |i: usize| if want[i] < lengths[i] { "…" } else { "" };
+        let [a, b, c] = [0, 1, 2].map(|i| format!("{}{}", "n".repeat(want[i]), cut(i)));
+        assert_eq!(first(&deep, &value), format!("{a}.known.{b}.{c} must be null"));
+    }
 }
 
 #[test]
@@ -289,66 +289,55 @@ fn codes_and_messages_of_the_nearest_schema() {
 }
 
 #[test]
-fn schemas_that_are_refused() {
+fn codes_that_no_violation_can_have() {
+    let preset = |name| Catalog::preset(name).unwrap();
+    let (default, eggapi) = (preset("default"), preset("eggapi"));
     let table = [
-        ("{", 1, "", "the text is not JSON"),
-        ("[]", 1, "", "a schema is an object"),
-        ("{\n\"type\": \"strin\"}", 2, "/type", "expected string, number"),
+        (&default, "invalid_parameter", None),
+        (&default, "invalid_json", None),
+        (&default, "forbidden", None),
+        (&default, "internal_error", Some("internal_error has the status 500: ")),
+        (&default, "overloaded", Some("overloaded has the status 503: ")),
         (
-            "{\n\n\"properties\": {\"a\": {\"maxLenght\": 1}}}",
-            3,
-            "/properties/a/maxLenght",
-            "did you mean `maxLength`",
+            &default,
+            "body_too_large",
+            Some(
+                "the message of body_too_large needs {limit}, and a violation has {detail} and {field} alone",
+            ),
         ),
-        ("{\"nullable\": true}", 1, "/nullable", "unknown keyword of JSON Schema"),
-        ("{\"x-fualt\": \"a\"}", 1, "/x-fualt", "did you mean `x-fault`"),
-        ("{\"x-fault\": 5}", 1, "/x-fault", "expected a string"),
-        ("{\"format\": \"urll\"}", 1, "/format", "there is no such format"),
-        ("{\"pattern\": \"(?<=a)b\"}", 1, "/pattern", "no look-around"),
-        ("{\"pattern\": \"(\"}", 1, "/pattern", "not a regular expression"),
-        (
-            "{\"$schema\": \"http://json-schema.org/draft-07/schema#\"}",
-            1,
-            "/$schema",
-            "only the draft 2020-12",
-        ),
-        ("{\"$ref\": \"other.json\"}", 1, "/$ref", "other documents are not read"),
-        ("{\"$ref\": \"https://example.com/a\"}", 1, "/$ref", "other documents are not read"),
-        ("{\"$ref\": \"#/$defs/none\"}", 1, "/$ref", "nothing at this place"),
-        ("{\"$ref\": \"#\"}", 1, "/$ref", "refers to itself"),
-        (
-            "{\"properties\":{\n\"a\":{\"items\":{\"$ref\":\"#/properties/a\"}}}}",
-            2,
-            "/properties/a/items/$ref",
-            "refers to itself",
-        ),
-        (
-            r##"{"$defs":{"a":{"not":{"$ref":"#/$defs/b"}},"b":{"not":{"$ref":"#/$defs/a"}}}}"##,
-            1,
-            "/$defs/b/not/$ref",
-            "refers to itself",
-        ),
-        ("{\"$dynamicRef\": \"#a\"}", 1, "/$dynamicRef", "is not supported"),
-        (
-            "{\"properties\":{\"a\":{\"$id\":\"x\"}}}",
-            1,
-            "/properties/a/$id",
-            "only the schema as a whole",
-        ),
-        ("{\"required\": \"a\"}", 1, "/required", ""),
-        ("{\"minLength\": -1}", 1, "/minLength", ""),
-        ("{\"type\": \"object\", \"type\": \"array\"}", 1, "", "there twice"),
+        (&default, "method_not_allowed", Some("the message of method_not_allowed needs {allow}, ")),
+        (&default, "unsupported_media_type", Some("needs {expected}, ")),
+        (&eggapi, "VALIDATION_ERROR", None),
+        (&eggapi, "INTERNAL_ERROR", Some("INTERNAL_ERROR has the status 500: ")),
     ];
-    for (text, line, pointer, message) in table {
-        let error = text.parse::<Schema>().map(|_| ()).unwrap_err();
-        let first = &error.mistakes[0];
-        assert_eq!((first.line, &*first.pointer), (Some(line), pointer), "{text}: {error}");
-        assert!(first.message.contains(message) && !first.message.is_empty(), "{text}: {error}");
+    for (catalog, code, want) in table {
+        let rules = schema(&format!("{{\"properties\":{{\n\"a\":{{\"x-fault\":\"{code}\"}}}}}}"));
+        let error = rules.check(catalog).err();
+        let said = error.as_ref().map(|error| &error.mistakes[0]);
+        assert_eq!(said.is_some(), want.is_some(), "{code}: {said:?}");
+        if let (Some(said), Some(want)) = (said, want) {
+            assert!(said.message.contains(want), "{code}: {said}");
+            assert_eq!((said.line, &*said.pointer), (Some(2), "/properties/a/x-fault"), "{code}");
+        }
     }
-    let many = r#"{"a1":1,"properties":{"b":{"c1":1,"$ref":"x"}}}"#.parse::<Schema>().unwrap_err();
-    assert_eq!(many.mistakes.len(), 3, "{many}");
-    let same_twice = r##"{"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"$defs":{"a":{}}}"##;
-    assert!(same_twice.parse::<Schema>().is_ok());
+}
+
+#[test]
+fn braces_in_messages() {
+    let table = [
+        ("{field} is odd", "a is odd"),
+        ("{field}, {field}!", "a, a!"),
+        ("odd", "odd"),
+        ("{{field}} is {field}", "{field} is a"),
+        ("{{{field}}}", "{a}"),
+        ("like {{\\\"a\\\":1}}", "like {\"a\":1}"),
+    ];
+    for (message, want) in table {
+        let rules = schema(&format!(
+            r#"{{"properties":{{"a":{{"type":"null","x-message":"{message}"}}}}}}"#
+        ));
+        assert_eq!(first(&rules, r#"{"a":1}"#), want, "{message}");
+    }
 }
 
 #[test]
@@ -359,70 +348,4 @@ fn long_lists_and_long_patterns_are_cut() {
     let words = first(&rules, r#"{"a":1}"#);
     assert!(words.len() < 350 && words.ends_with("and 76 others"), "{words}");
     assert_eq!(first(&rules, r#"{"b":"x"}"#), "b has a form that is not accepted");
-}
-
-/// What the validator refuses is explained, whatever it is, and what it accepts is not.
-mod properties {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::{Value as Serde, json};
-
-    fn value() -> impl Strategy<Value = Serde> {
-        let leaf = prop_oneof![
-            Just(json!(null)),
-            any::<bool>().prop_map(Serde::from),
-            (-3..4_i64).prop_map(Serde::from),
-            Just(json!(1.5)),
-            "[ab]{0,3}".prop_map(Serde::from),
-        ];
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Serde::from),
-                prop::collection::btree_map("[ab]{1,2}", inner, 0..4)
-                    .prop_map(|members| Serde::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
-    fn rules() -> impl Strategy<Value = Serde> {
-        let leaf = prop_oneof![
-            Just(json!({})),
-            Just(json!(false)),
-            prop::sample::select(vec!["string", "integer", "object", "array", "null"])
-                .prop_map(|name| json!({ "type": name })),
-            (0..3_u64).prop_map(|n| json!({ "minLength": n, "maxItems": n, "minimum": n })),
-            value().prop_map(|value| json!({ "const": value })),
-            Just(json!({ "required": ["a", "b"] })),
-            Just(json!({ "uniqueItems": true, "pattern": "^a" })),
-        ];
-        leaf.prop_recursive(3, 24, 3, |inner| {
-            let list = prop::collection::vec(inner.clone(), 1..3);
-            prop_oneof![
-                inner.clone().prop_map(|rule| json!({ "items": rule })),
-                inner.clone().prop_map(|rule| json!({ "not": rule })),
-                inner.clone().prop_map(|rule| json!({ "contains": rule })),
-                inner.clone().prop_map(|rule| json!({ "propertyNames": rule })),
-                (inner.clone(), inner.clone()).prop_map(|(a, b)| json!({ "properties": { "a": a }, "additionalProperties": b })),
-                (inner.clone(), inner.clone()).prop_map(|(a, b)| json!({ "prefixItems": [a], "unevaluatedItems": b })),
-                (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| json!({ "if": a, "then": b, "else": c })),
-                inner.clone().prop_map(|rule| json!({ "patternProperties": { "b": rule }, "required": ["a"] })),
-                inner.prop_map(|rule| json!({ "dependentSchemas": { "a": rule }, "unevaluatedProperties": false })),
-                list.clone().prop_map(|rules| json!({ "allOf": rules })),
-                list.clone().prop_map(|rules| json!({ "anyOf": rules })),
-                list.prop_map(|rules| json!({ "oneOf": rules })),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_verdict_and_its_reasons_agree(rules in rules(), value in value()) {
-            let ours = schema(&rules.to_string());
-            let document = document_of(&value.to_string());
-            let plain = jsonschema::draft202012::is_valid(&rules, &value);
-            prop_assert_eq!(ours.accepts(document.root()), plain);
-            prop_assert_eq!(ours.violations(document.root(), 50).is_empty(), plain);
-            prop_assert_eq!(ours.first_violation(document.root()), ours.violations(document.root(), 50).into_iter().next());
-        }
-    }
 }
