@@ -46,9 +46,11 @@ mod admission;
 pub mod auth;
 #[cfg(feature = "axum")]
 mod axum;
-#[cfg(feature = "validate")]
+#[cfg(any(feature = "profile", feature = "validate"))]
 pub mod buffer;
 pub mod catalog;
+#[cfg(feature = "profile")]
+pub mod classify;
 #[cfg(feature = "standalone")]
 #[doc(hidden)] // the binary's entry point
 pub mod cli;
@@ -56,7 +58,9 @@ pub mod client_address;
 #[cfg(feature = "standalone")]
 #[doc(hidden)] // the binary's configuration: its file is the interface, these types are not
 pub mod config;
-#[cfg(any(feature = "validate", feature = "wrap"))]
+#[cfg(any(feature = "forward", feature = "profile"))]
+pub mod deadline;
+#[cfg(any(feature = "profile", feature = "validate", feature = "wrap"))]
 mod decode;
 #[cfg(feature = "standalone")]
 mod demo;
@@ -72,11 +76,12 @@ mod first_look;
 pub mod forward;
 #[cfg(feature = "standalone")]
 mod gateway;
-#[cfg(feature = "validate")]
+#[cfg(any(feature = "profile", feature = "validate"))]
+#[cfg_attr(not(feature = "validate"), allow(dead_code, reason = "answers are only read"))]
 pub mod json;
 #[cfg(feature = "limit")]
 pub mod limit;
-#[cfg(any(feature = "validate", feature = "wrap"))]
+#[cfg(any(feature = "profile", feature = "validate", feature = "wrap"))]
 mod media_type;
 pub mod normalize;
 pub mod profile;
@@ -91,8 +96,12 @@ mod server;
 mod standalone;
 #[cfg(feature = "standalone")]
 mod store;
-#[cfg(any(feature = "standalone", feature = "validate"))]
+#[cfg(feature = "profile")]
+mod stream;
+#[cfg(any(feature = "profile", feature = "standalone", feature = "validate"))]
 mod suggest;
+#[cfg(feature = "profile")]
+pub mod upstream;
 #[cfg(feature = "validate")]
 pub mod validate;
 #[cfg(feature = "wrap")]
@@ -101,12 +110,16 @@ pub mod wrap;
 #[cfg(feature = "auth")]
 pub use auth::{Auth, AuthLayer};
 pub use catalog::{Catalog, Entry};
+#[cfg(feature = "profile")]
+pub use classify::{Classify, ClassifyLayer};
 pub use fault::{Disposition, Fault, Kind};
 #[cfg(feature = "forward")]
 pub use forward::Forward;
 #[cfg(feature = "limit")]
 pub use limit::{RateLimit, RateLimitLayer};
 pub use normalize::{Normalize, NormalizeLayer};
+#[cfg(feature = "profile")]
+pub use upstream::Upstream;
 #[cfg(feature = "validate")]
 pub use validate::{Validate, ValidateLayer};
 #[cfg(feature = "wrap")]

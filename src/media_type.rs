@@ -10,6 +10,13 @@ const SEQUENCES: [&[u8]; 4] = [
     b"application/stream+json",
 ];
 
+/// `type/subtype` in small letters, without parameters.
+#[cfg(feature = "profile")]
+pub(crate) fn essence(headers: &HeaderMap) -> Option<String> {
+    let line = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    line.split(';').next().map(|kind| kind.trim().to_ascii_lowercase())
+}
+
 /// Whether the content is declared to be one JSON value in UTF-8.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();

@@ -4,7 +4,11 @@ use crate::{
     Catalog,
     config::Config,
     gateway::{InvalidPlan, Plan},
-    server::{Drain, Listeners, Options, admin, run_worker},
+    server::{
+        Drain, Listeners, Options,
+        admin::{self, Page},
+        run_worker,
+    },
     store::{KeyWatch, Store, StoreError, StoreUrl},
 };
 use std::{
@@ -25,6 +29,7 @@ pub(crate) struct Running {
     catalog: Arc<Catalog>,
     address: SocketAddr,
     admin: Option<Listeners>,
+    pages: Arc<[Page]>,
     drain: Drain,
     drain_timeout: Duration,
     workers: Vec<thread::JoinHandle<io::Result<()>>>,
@@ -120,8 +125,15 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         workers.push(worker);
     }
     drop(ready);
+    let plan = Arc::new(plan);
+    let (first, second) = (plan.clone(), plan.clone());
+    let pages: [Page; 2] = [
+        ("/endpoints", Box::new(move || first.endpoints_report().to_string())),
+        ("/unmatched", Box::new(move || second.unmatched_report().to_string())),
+    ];
     let running = Running {
-        catalog: plan.catalog,
+        pages: Arc::new(pages),
+        catalog: plan.catalog.clone(),
         address,
         admin,
         drain,
@@ -220,7 +232,7 @@ impl Running {
             let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Worker)?;
             let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Worker)?;
             for socket in self.admin.take().into_iter().flatten() {
-                tokio::spawn(admin::serve(socket, self.drain.clone()));
+                tokio::spawn(admin::serve(socket, self.drain.clone(), self.pages.clone()));
             }
             tokio::select! {
                 _ = terminate.recv() => {}

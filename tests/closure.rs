@@ -8,8 +8,8 @@
 
 mod support;
 
-use http::{HeaderMap, StatusCode};
-use std::{io::Write as _, sync::Arc, time::SystemTime};
+use http::StatusCode;
+use std::{io::Write as _, sync::Arc};
 use support::{
     Act, CALLER, Gateway, MARKER, Origin, Received, Setup, Version, assert_envelope, assert_fault,
     client::Ask,
@@ -74,9 +74,9 @@ const EXITS: &[Exit] = &[
         send([head.as_bytes(), &body].concat())
     }),
     ("claims-gzip", PROVIDER_ERROR, || send(failure(500, "content-encoding: gzip\r\n", MARKER))),
-    ("wrong-type", INVALID, || {
+    ("wrong-type", PROVIDER_ERROR, || {
         let json = format!("{{\"error\":\"{MARKER}\"}}");
-        send(failure(400, "content-type: image/png\r\n", &json))
+        send(failure(500, "content-type: image/png\r\n", &json))
     }),
     ("json-that-is-none", PROVIDER_ERROR, || {
         let body = format!("{{\"error\":{{\"message\":\"{MARKER}");
@@ -84,7 +84,7 @@ const EXITS: &[Exit] = &[
     }),
     ("its-own-envelope", INVALID, || {
         let body =
-            format!("{{\"data\":null,\"error\":{{\"code\":\"{MARKER}\",\"message\":\"x\"}}}}");
+            format!("{{\"data\":null,\"error\":{{\"code\":\"{MARKER}\",\"message\":null}}}}");
         send(failure(422, "content-type: application/json\r\n", &body))
     }),
     ("garbage-1-mib", PROVIDER_ERROR, || {
@@ -363,7 +363,7 @@ async fn every_status_of_a_failure() {
         let statuses = (400..600).chain([600, 777, 999]);
         let exits = statuses.map(|status| {
             let code = StatusCode::from_u16(status).unwrap();
-            let fault = profile::generic(code, &HeaderMap::new(), SystemTime::now());
+            let fault = UpstreamFault::from(profile::by_status(code));
             (format!("/status-{status}"), Kind::Upstream(fault.kind))
         });
         try_all(gateway, exits).await;
@@ -518,7 +518,7 @@ async fn a_provider_with_http2_fails() {
         let gateway = setup.all_to(&origin.url(), "http2 = \"always\"").start().await;
         let exits = [400, 404, 429, 500, 503, 599, 999].map(|status| {
             let code = StatusCode::from_u16(status).unwrap();
-            let fault = profile::generic(code, &HeaderMap::new(), SystemTime::now());
+            let fault = UpstreamFault::from(profile::by_status(code));
             (format!("/{status}"), Kind::Upstream(fault.kind))
         });
         try_all(gateway, exits).await;

@@ -339,7 +339,7 @@ async fn an_early_answer_ends_the_upload() {
 async fn pieces_are_not_held_back() {
     let origin = Origin::connections(|mut connection| async move {
         connection.head().await?;
-        connection.wire.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n").await?;
+        connection.wire.send("HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ntransfer-encoding: chunked\r\n\r\n").await?;
         loop {
             let size = connection.wire.until("\r\n").await?;
             let size = usize::from_str_radix(str::from_utf8(&size).unwrap().trim(), 16).unwrap();

@@ -10,6 +10,7 @@
 )]
 
 mod auth;
+mod classify;
 mod limit;
 mod validate;
 
@@ -41,6 +42,7 @@ fn main() {
     load(&mut criterion);
     auth::auth(&mut criterion);
     auth::keys(&mut criterion);
+    classify::classify(&mut criterion);
     limit::limit(&mut criterion);
     validate::validate(&mut criterion);
     criterion.final_summary();

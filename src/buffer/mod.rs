@@ -20,8 +20,11 @@
 //! ```
 
 mod budget;
+#[cfg(feature = "validate")]
 mod growing;
+#[cfg(feature = "validate")]
 mod held;
 
 pub use self::budget::{Budget, Reservation};
+#[cfg(feature = "validate")]
 pub(crate) use self::{growing::Growing, held::hold};

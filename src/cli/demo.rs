@@ -15,18 +15,21 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> u8 {
     log::init();
-    let provider = match demo::start_provider() {
-        Ok(provider) => provider,
-        Err(error) => return fail(&format!("the simulated provider does not start: {error}")),
+    let start_both = || Ok([demo::start_provider(false)?, demo::start_provider(true)?]);
+    let providers = match start_both() {
+        Ok(providers) => providers,
+        Err::<_, std::io::Error>(error) => {
+            return fail(&format!("the simulated providers do not start: {error}"));
+        }
     };
     let key = match demo::generate_key() {
         Ok(key) => key,
         Err(error) => return fail(&format!("there is no key: {error}")),
     };
     let running = match args.listen {
-        Some(listen) => start(provider, listen, &key),
-        None => start(provider, (Ipv4Addr::LOCALHOST, 8080).into(), &key)
-            .or_else(|_| start(provider, (Ipv4Addr::LOCALHOST, 0).into(), &key)),
+        Some(listen) => start(providers, listen, &key),
+        None => start(providers, (Ipv4Addr::LOCALHOST, 8080).into(), &key)
+            .or_else(|_| start(providers, (Ipv4Addr::LOCALHOST, 0).into(), &key)),
     };
     let running = match running {
         Ok(running) => running,
@@ -42,7 +45,8 @@ pub(super) fn run(args: &Args) -> u8 {
     }
 }
 
-fn start(provider: SocketAddr, listen: SocketAddr, key: &ApiKey) -> Result<Running, String> {
-    let config = demo::configuration(provider, listen, key).map_err(|errors| errors.to_string())?;
+fn start(providers: [SocketAddr; 2], listen: SocketAddr, key: &ApiKey) -> Result<Running, String> {
+    let config =
+        demo::configuration(providers, listen, key).map_err(|errors| errors.to_string())?;
     standalone::start(&config).map_err(|failure| failure.to_string())
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod catalog;
 mod check;
+mod classify;
 mod demo;
 mod keys;
 mod log;
@@ -45,6 +46,8 @@ enum Command {
     Catalog(catalog::CatalogArgs),
     /// Tell what an error code means, and what to do.
     Explain(catalog::ExplainArgs),
+    /// Tell what a captured answer of a provider means: the rule, what follows, and what the caller gets.
+    Classify(classify::Args),
 }
 
 /// Runs the command that the arguments name, to its end.
@@ -59,6 +62,7 @@ pub fn run() -> ExitCode {
         Command::Accounts(args) => accounts::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Explain(args) => catalog::explain(&args),
+        Command::Classify(args) => classify::run(&args),
     };
     ExitCode::from(code)
 }

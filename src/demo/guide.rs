@@ -11,45 +11,48 @@ enum Outcome {
     Passes(&'static str),
     /// An envelope with this code.
     Refused(&'static str),
-    /// The head is out when the provider breaks off: so does the gateway.
-    CutOff(&'static str),
+    /// The head is out when the failure comes: it is the last event, with this code.
+    InStream(&'static str),
     /// Of many requests, some are answered with this code.
     Limited(&'static str),
 }
 
-/// What the gateway makes of each scenario, with the catalog `apistor`.
+/// What the gateway makes of each scenario, with the catalog and the profile of `examples/apistor.toml`.
 fn outcome(scenario: Scenario) -> Outcome {
     use {Outcome as O, Scenario as S};
-    // A failure inside a provider's 200 is read by profiles, which are not there yet.
-    const INSIDE: &str = "the failure is inside the provider's 200 and passes as it is";
     match scenario {
         S::Ok => O::Passes("a stream of events, the last with the picture's URL"),
         S::Fast => O::Passes("the same, at once"),
         S::Slow => O::Passes("the same, after 2 s"),
-        S::RefusedKey => O::Refused("upstream_auth_failed"),
-        S::OutOfCredit | S::Error500 | S::Gzip500 | S::Empty500 | S::WrongType => {
+        S::RefusedKey | S::RefusedKey200 => O::Refused("upstream_auth_failed"),
+        // Our own account there is empty, which is no business of the caller's.
+        S::OutOfCredit | S::OutOfCredit200 | S::OutOfCredit400 => {
+            O::Refused("upstream_provider_error")
+        }
+        S::Error500 | S::Gzip500 | S::Empty500 | S::WrongType => {
             O::Refused("upstream_provider_error")
         }
         S::Html502 | S::Overloaded503 | S::Garbage => O::Refused("upstream_provider_error"),
-        S::RateLimit => O::Refused("upstream_rate_limited"),
-        S::Invalid | S::OutOfCredit400 => O::Refused("upstream_invalid_request"),
+        S::RateLimit | S::RateLimit200 => O::Refused("upstream_rate_limited"),
+        S::Invalid => O::Refused("upstream_invalid_request"),
         S::UnknownTask => O::Refused("upstream_task_not_found"),
         S::Html504 | S::Silence => O::Refused("upstream_timeout"),
         S::Reset => O::Refused("upstream_unreachable"),
         S::NoHttp | S::Unasked101 => O::Refused("upstream_error_status"),
-        S::RefusedKey200 | S::OutOfCredit200 | S::RateLimit200 => O::Passes(INSIDE),
-        S::ModerationInput | S::ModerationOutput | S::Failed => O::Passes(INSIDE),
-        S::TruncatedJson => O::Passes("whole by its length, though it is no JSON"),
+        S::ModerationInput => O::Refused("upstream_input_moderation"),
+        S::ModerationOutput => O::InStream("upstream_output_moderation"),
+        S::Failed => O::InStream("upstream_timeout"),
+        S::TruncatedJson | S::HalfBody | S::ResetMid => O::Refused("upstream_error_status"),
+        S::HalfStream => O::InStream("upstream_error_status"),
+        S::Stall => O::Refused("upstream_timeout"),
         S::Redirect => O::Passes("302, without the provider's name"),
-        S::HalfBody | S::HalfStream | S::ResetMid => {
-            O::CutOff("the transfer breaks off, so that nobody takes the part for the whole")
-        }
-        S::Stall => O::CutOff("the transfer breaks off when the provider's time is over"),
     }
 }
 
 const GENERATE: &str = "/api/v1/images/nanobanana/generate";
 const RESULT: &str = "/api/v1/images/nanobanana/result";
+/// Where a second provider stands behind the first one.
+pub(super) const FAILOVER: &str = "/demo/failover";
 
 /// Everything that the demonstration prints.
 pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, key: &ApiKey) -> String {
@@ -77,8 +80,8 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, key: &ApiKey) -> Str
         catalog,
     );
     let command = post(RESULT, r#"{"id":"ID"}"#);
-    let passes = Outcome::Passes("the task as it stands; an ID that is none: the provider's words");
-    entry(&mut out, "its result", &command, passes, catalog);
+    let title = "its result, with its id in place of ID, which is the id of none";
+    entry(&mut out, title, &command, refused("upstream_task_not_found"), catalog);
 
     section(&mut out, "Who may call");
     let pier = picture("a pier");
@@ -114,6 +117,33 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, key: &ApiKey) -> Str
         entry(&mut out, row.does, &command, outcome(row.scenario), catalog);
     }
 
+    section(&mut out, "A second provider behind the first");
+    for (title, scenario, outcome) in [
+        (
+            "the first one refuses, the second draws",
+            "overloaded-503",
+            Outcome::Passes("`x-tollgate-attempts: 2`; 1 while the first one is left out"),
+        ),
+        (
+            "our account is empty at the first one",
+            "out-of-credit-200",
+            Outcome::Passes("a picture from the second one"),
+        ),
+        (
+            "a stream that begins with a failure",
+            "rate-limit-200",
+            Outcome::Passes("a picture from the second one"),
+        ),
+        (
+            "an input that any of them would refuse",
+            "moderation-input",
+            Outcome::Refused("upstream_input_moderation"),
+        ),
+    ] {
+        let command = post(FAILOVER, &picture(&format!("{PROMPT}{scenario}")));
+        entry(&mut out, title, &command, outcome, catalog);
+    }
+
     section(&mut out, "How often");
     let command = format!(
         "curl -sS -o /dev/null -w '%{{http_code}} ' {bearer} 'http://{gateway}{RESULT}?[1-500]' {json} -d '{{\"id\":\"ID\"}}'"
@@ -140,7 +170,7 @@ fn entry(out: &mut String, title: &str, command: &str, outcome: Outcome, catalog
     let _ = write!(out, "\n# {title}\n{command}\n    → ");
     let _ = match outcome {
         Outcome::Passes(what) => writeln!(out, "passes: {what}"),
-        Outcome::CutOff(what) => writeln!(out, "broken: {what}"),
+        Outcome::InStream(code) => writeln!(out, "event: {code}, the last event of the stream"),
         Outcome::Limited(code) => {
             let status = catalog.entry(code).map_or(0, |entry| entry.status().as_u16());
             writeln!(out, "limited: some of them {status} {code}")
@@ -163,7 +193,7 @@ mod tests {
         let text = guide("127.0.0.1:1".parse().unwrap(), &catalog, &key);
         for row in SCENARIOS {
             assert!(text.contains(&format!("{PROMPT}{}\"", row.name)), "{}", row.name);
-            if let Outcome::Refused(code) = outcome(row.scenario) {
+            if let Outcome::Refused(code) | Outcome::InStream(code) = outcome(row.scenario) {
                 assert!(catalog.entry(code).is_some(), "{code}");
             }
         }
@@ -173,8 +203,8 @@ mod tests {
     fn the_example_is_right() {
         let address = "127.0.0.1:1".parse().unwrap();
         let key = super::super::generate_key().unwrap();
-        let config = super::super::configuration(address, address, &key).unwrap();
+        let config = super::super::configuration([address; 2], address, &key).unwrap();
         assert_eq!(config.server.listen, address);
-        assert_eq!(config.route.len(), 2);
+        assert_eq!(config.route.len(), 3);
     }
 }

@@ -3,6 +3,7 @@
 mod guide;
 mod provider;
 
+use self::guide::FAILOVER;
 pub(crate) use self::guide::guide;
 
 use crate::{
@@ -17,14 +18,16 @@ const EXAMPLE: &str = include_str!("../../examples/apistor.toml");
 /// How long the provider may take: long enough for a picture, short enough to wait for.
 const TIMEOUT_MS: &str = "4000";
 
-/// Starts the simulated provider on a free port of the loopback, in a thread that lasts as long as the process.
+/// Starts the simulated provider on a free port of the loopback, in a thread that lasts as long as the process. A
+/// reliable one draws whatever it is asked for.
 ///
 /// # Errors
 ///
 /// When there is no port or no thread to be had.
-pub(crate) fn start_provider() -> io::Result<SocketAddr> {
+pub(crate) fn start_provider(reliable: bool) -> io::Result<SocketAddr> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let provider = runtime.block_on(Provider::bind())?;
+    let provider = if reliable { provider.reliable() } else { provider };
     let address = provider.addr();
     thread::Builder::new().name("provider".to_owned()).spawn(move || {
         if let Err(error) = runtime.block_on(provider.serve(std::future::pending())) {
@@ -43,13 +46,14 @@ pub(crate) fn generate_key() -> Result<ApiKey, GenerateError> {
     ApiKey::generate(&KeyPrefix::default())
 }
 
-/// `examples/apistor.toml` in front of the provider at this address, without its store: there is one key.
+/// `examples/apistor.toml` in front of the first of these providers, without its store: there is one key. Besides a route
+/// with the second one behind the first.
 ///
 /// # Errors
 ///
 /// When the example is wrong, which a test excludes.
 pub(crate) fn configuration(
-    provider: SocketAddr,
+    [provider, second]: [SocketAddr; 2],
     listen: SocketAddr,
     key: &ApiKey,
 ) -> Result<Config, Errors> {
@@ -64,7 +68,33 @@ pub(crate) fn configuration(
     // Writing to a string cannot fail.
     let digest = KeyDigest::of(key);
     let _ = write!(text, "\n[[auth.key]]\ndigest = \"{digest}\"\naccount = \"demo\"\n");
+    let credential = format!("{{ bearer = \"{}\" }}", provider::KEY);
+    let _ = write!(
+        text,
+        r#"
+[upstream.both]
+profile = "grsai"
+timeout = "{TIMEOUT_MS}ms"
+[[upstream.both.endpoint]]
+name = "first"
+url = "http://{provider}"
+credential = {credential}
+[[upstream.both.endpoint]]
+name = "second"
+url = "http://{second}"
+credential = {credential}
+
+[[route]]
+name = "failover"
+method = "POST"
+path = "{FAILOVER}"
+upstream = "both"
+rewrite = "/v1/draw/nano-banana"
+schema = "schemas/apistor/generate.json"
+"#
+    );
     let mut config = config::parse(&text, Path::new("examples/apistor.toml"), env)?.config;
     (config.server.admin, config.server.store) = (None, None);
+    config.server.attempts_header = true;
     Ok(config)
 }

@@ -85,6 +85,11 @@ fn write_param(fault: &Fault, entry: &Entry, param: Param, out: &mut String) {
         (Param::Detail, Fault::InvalidJson { detail } | Fault::BadRequest { detail }) => {
             out.push_str(detail);
         }
+        (Param::Reason, Fault::Upstream(fault)) => {
+            if let Some(words) = fault.words() {
+                let _ = write!(out, ": {}", words.trim_end_matches(['.', '。', '!', ' ']));
+            }
+        }
         (Param::Limit, Fault::BodyTooLarge { limit: Some(limit) }) => {
             let _ = write!(out, "{limit}");
         }

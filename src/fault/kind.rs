@@ -36,12 +36,21 @@ pub enum Param {
     Allow,
     /// Name of the quota.
     Quota,
+    /// The provider's own reason with a colon before it, or nothing where it gives none that may pass.
+    Reason,
 }
 
 impl Param {
     /// Every parameter.
-    pub const ALL: &'static [Self] =
-        &[Self::Detail, Self::Field, Self::Limit, Self::Expected, Self::Allow, Self::Quota];
+    pub const ALL: &'static [Self] = &[
+        Self::Detail,
+        Self::Field,
+        Self::Limit,
+        Self::Expected,
+        Self::Allow,
+        Self::Quota,
+        Self::Reason,
+    ];
 
     /// The name inside the braces.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +61,7 @@ impl Param {
             Self::Expected => "expected",
             Self::Allow => "allow",
             Self::Quota => "quota",
+            Self::Reason => "reason",
         }
     }
 }
@@ -92,6 +102,7 @@ macro_rules! kinds {
             pub const fn params(self) -> &'static [Param] {
                 match self {
                     $(Self::$variant => &[$(Param::$param),*],)*
+                    Self::Upstream(kind) if kind.is_about_the_input() => &[Param::Reason],
                     Self::Upstream(_) => &[],
                 }
             }

@@ -32,6 +32,16 @@ pub enum UpstreamKind {
     Unexpected,
 }
 
+impl UpstreamKind {
+    /// Whether it is about what the caller has sent: what a provider says of that may be worth reading.
+    pub const fn is_about_the_input(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidRequest | Self::NotFound | Self::InputModeration | Self::OutputModeration
+        )
+    }
+}
+
 /// The evidence behind an [`UpstreamFault`], for logs and for what may be repeated. Never shown to a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,6 +56,8 @@ pub enum Cause {
     ConnectTimeout,
     /// The TLS handshake failed.
     Tls,
+    /// It closed the connection before anything of the request was sent.
+    NotSent,
     /// It closed or reset the connection before it answered.
     Reset,
     /// No answer head in time.
@@ -62,6 +74,8 @@ pub enum Cause {
     UnexpectedUpgrade,
     /// Its answer has an encoding that we cannot undo.
     Encoding,
+    /// It was not asked: every endpoint is left out for a while.
+    LeftOut,
     /// Told by the application.
     Other,
 }
@@ -76,12 +90,78 @@ pub struct UpstreamFault {
     pub cause: Cause,
     /// When the provider may be asked again, by its own word.
     pub retry_after: Option<Duration>,
+    /// What else is known.
+    particulars: Option<Box<Particulars>>,
+}
+
+/// What few faults have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Particulars {
+    words: Option<String>,
+    request_id: Option<String>,
+    rule: Option<String>,
+    /// How often the request was sent, and why not once more.
+    attempts: Option<(u32, &'static str)>,
 }
 
 impl UpstreamFault {
     /// A failure of this kind, shown by this cause.
     pub const fn new(kind: UpstreamKind, cause: Cause) -> Self {
-        Self { kind, cause, retry_after: None }
+        Self { kind, cause, retry_after: None, particulars: None }
+    }
+
+    /// Adds the provider's own words, which the caller may read: scrubbed already.
+    #[must_use]
+    pub fn with_words(mut self, words: Option<String>) -> Self {
+        self.set(words, |particulars| &mut particulars.words);
+        self
+    }
+
+    /// Adds the provider's id of the request, for the log.
+    #[must_use]
+    pub fn with_request_id(mut self, id: Option<String>) -> Self {
+        self.set(id, |particulars| &mut particulars.request_id);
+        self
+    }
+
+    /// Adds the rule of a profile that said so, for the log.
+    #[must_use]
+    pub fn with_rule(mut self, rule: Option<String>) -> Self {
+        self.set(rule, |particulars| &mut particulars.rule);
+        self
+    }
+
+    /// Adds how often the request was sent, and why not once more, for the log.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32, why: &'static str) -> Self {
+        self.particulars.get_or_insert_default().attempts = Some((attempts, why));
+        self
+    }
+
+    fn set(&mut self, to: Option<String>, place: fn(&mut Particulars) -> &mut Option<String>) {
+        if to.is_some() || self.particulars.is_some() {
+            *place(self.particulars.get_or_insert_default()) = to;
+        }
+    }
+
+    /// The provider's own words, as far as they may reach the caller.
+    pub fn words(&self) -> Option<&str> {
+        self.particulars.as_deref()?.words.as_deref()
+    }
+
+    /// The provider's id of the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.particulars.as_deref()?.request_id.as_deref()
+    }
+
+    /// How often the request was sent, as far as that is known.
+    pub fn attempts(&self) -> Option<u32> {
+        Some(self.particulars.as_deref()?.attempts?.0)
+    }
+
+    /// The rule that said so, as `profile/rule`.
+    pub fn rule(&self) -> Option<&str> {
+        self.particulars.as_deref()?.rule.as_deref()
     }
 
     /// Adds when the provider may be asked again.
@@ -115,7 +195,15 @@ impl fmt::Display for UpstreamFault {
             UpstreamKind::Incomplete => "the provider's answer was cut off",
             UpstreamKind::Unexpected => "the provider's answer is not understood",
         };
-        write!(f, "{kind} ({})", self.cause)
+        write!(f, "{kind} ({}", self.cause)?;
+        if let Some(rule) = self.rule() {
+            write!(f, ", rule {rule}")?;
+        }
+        match self.particulars.as_deref().and_then(|particulars| particulars.attempts) {
+            Some((1, why)) => write!(f, "; not repeated: {why})"),
+            Some((attempts, why)) => write!(f, "; attempt {attempts} was the last: {why})"),
+            None => f.write_str(")"),
+        }
     }
 }
 
@@ -127,6 +215,7 @@ impl fmt::Display for Cause {
             Self::Connect => "no connection",
             Self::ConnectTimeout => "no connection in time",
             Self::Tls => "TLS handshake failed",
+            Self::NotSent => "connection closed before the request was sent",
             Self::Reset => "connection closed without an answer",
             Self::FirstByteTimeout => "no first byte in time",
             Self::IdleTimeout => "silence within the answer",
@@ -135,6 +224,7 @@ impl fmt::Display for Cause {
             Self::Malformed => "not valid HTTP",
             Self::UnexpectedUpgrade => "protocol switched unasked",
             Self::Encoding => "content encoding not understood",
+            Self::LeftOut => "every endpoint is left out",
             Self::Other => "told by the application",
         })
     }

@@ -1,8 +1,9 @@
 //! The provider's answer on its way to the client.
 
-use super::{after, hygiene::keep_response_trailers, pool::Lease};
+use super::{hygiene::keep_response_trailers, pool::Lease};
 use crate::{
     Fault,
+    deadline::after,
     fault::{Cause, UpstreamFault, UpstreamKind},
 };
 use bytes::Bytes;

@@ -1,7 +1,6 @@
 //! One request to one endpoint, and its answer.
 
 use super::{
-    after,
     body::{Limits, UpstreamBody},
     endpoint::Endpoint,
     hygiene::{self, RequestFacts},
@@ -11,6 +10,7 @@ use super::{
 };
 use crate::{
     Fault,
+    deadline::{Deadline, after},
     fault::{Cause, UpstreamFault, UpstreamKind},
     profile::UpstreamAnswer,
 };
@@ -53,8 +53,9 @@ where
     B: Body<Data = Bytes>,
 {
     fn new(endpoint: &Endpoint, request: Request<B>) -> Result<Self, Fault> {
-        let deadline = after(endpoint.timeouts.total);
         let (mut parts, body) = request.into_parts();
+        let own = after(endpoint.timeouts.total);
+        let deadline = parts.extensions.get().map_or(own, |Deadline(given)| own.min(*given));
         let facts = hygiene::clean_request(&mut parts, endpoint)?;
         let asked = facts.upgrade.as_ref().and_then(|_| parts.extensions.remove::<OnUpgrade>());
         let client_side = asked.map(|client| (client, parts.extensions.remove::<Hold>()));
@@ -111,7 +112,12 @@ where
                         fresh = true;
                         call.request = Some(unsent);
                     }
-                    _ => return Err(fault_of(failed.error(), call.upload.as_deref())),
+                    Some(_) => {
+                        return Err(
+                            UpstreamFault::new(UpstreamKind::Unreachable, Cause::NotSent).into()
+                        );
+                    }
+                    None => return Err(fault_of(failed.error(), call.upload.as_deref())),
                 },
             }
         }

@@ -58,18 +58,9 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
-use tokio::time::Instant;
 use tower::BoxError;
 use tower_service::Service;
-
-/// The moment after this time from now; for a time without end, one that nobody lives to see.
-fn after(time: Duration) -> Instant {
-    const AGES: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or_else(|| now + AGES)
-}
 
 /// Calls one provider; see the [module](self).
 ///

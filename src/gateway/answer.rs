@@ -1,3 +1,4 @@
+use super::reveal::Reveal;
 use crate::{Catalog, Fault, envelope, envelope::ResponseBody, request_id};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response};
@@ -13,16 +14,17 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Makes answers of faults, so that the layers further out can say on them how the caller's quotas stand: the request
-/// was counted.
+/// was counted. Tells of the provider's side what may be told.
 #[derive(Clone, Debug)]
 pub(super) struct AnswerLayer {
     catalog: Arc<Catalog>,
+    reveal: Reveal,
 }
 
 impl AnswerLayer {
     /// In the words of this catalog.
-    pub(super) fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog }
+    pub(super) fn new(catalog: Arc<Catalog>, reveal: Reveal) -> Self {
+        Self { catalog, reveal }
     }
 }
 
@@ -30,7 +32,7 @@ impl<S> Layer<S> for AnswerLayer {
     type Service = Answer<S>;
 
     fn layer(&self, inner: S) -> Answer<S> {
-        Answer { inner, catalog: self.catalog.clone() }
+        Answer { inner, catalog: self.catalog.clone(), reveal: self.reveal }
     }
 }
 
@@ -38,6 +40,7 @@ impl<S> Layer<S> for AnswerLayer {
 pub(super) struct Answer<S> {
     inner: S,
     catalog: Arc<Catalog>,
+    reveal: Reveal,
 }
 
 impl<S, R, B> Service<Request<R>> for Answer<S>
@@ -57,7 +60,13 @@ where
         let head = request.method() == Method::HEAD;
         let request_id = request.headers().get(request_id::HEADER).cloned();
         let catalog = self.catalog.clone();
-        AnswerFuture { future: self.inner.call(request), head, request_id, catalog }
+        AnswerFuture {
+            future: self.inner.call(request),
+            head,
+            request_id,
+            catalog,
+            reveal: self.reveal,
+        }
     }
 }
 
@@ -69,6 +78,7 @@ pin_project! {
         head: bool,
         request_id: Option<HeaderValue>,
         catalog: Arc<Catalog>,
+        reveal: Reveal,
     }
 }
 
@@ -82,9 +92,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let context = envelope::Context { head: *this.head, request_id: this.request_id.as_ref() };
-        Poll::Ready(Ok(match ready!(this.future.poll(cx)) {
+        let mut response = match ready!(this.future.poll(cx)) {
             Ok(response) => response.map(ResponseBody::inner),
             Err(fault) => this.catalog.respond(&fault, context).map(ResponseBody::full),
-        }))
+        };
+        this.reveal.add_to(&mut response);
+        Poll::Ready(Ok(response))
     }
 }

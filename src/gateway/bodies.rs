@@ -6,6 +6,18 @@ use crate::{
     validate::{Report, ValidateLayer},
 };
 
+/// How much of a body is kept to send it again, where that is more than the upstream says: one that was checked is in memory
+/// already, and to send it again costs nothing.
+pub(super) fn max_replay_bytes(config: &Config, route: &Route) -> Option<usize> {
+    /// What edits may add.
+    const ADDED: usize = 64 * 1024;
+    let is_checked = route.rules.schema.is_some() || !route.rules.edits.is_empty();
+    let upstream = config.upstream.get(&route.upstream);
+    let says_nothing = upstream.is_none_or(|upstream| upstream.max_replay_bytes.is_none());
+    (is_checked && says_nothing)
+        .then(|| route.body.or(config.body).max_bytes().saturating_add(ADDED))
+}
+
 /// The layer of one route, without the catalog and the memory of a worker.
 pub(super) fn layer(config: &Config, route: &Route) -> ValidateLayer {
     let body = route.body.or(config.body);

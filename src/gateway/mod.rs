@@ -10,6 +10,9 @@ mod counters;
 mod keys;
 mod limits;
 mod plan;
+mod report;
+mod reveal;
 mod stack;
+mod upstreams;
 
 pub(crate) use self::plan::{InvalidPlan, Plan};

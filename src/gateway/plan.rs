@@ -4,18 +4,22 @@ use super::{
     counters::{CounterStore, InvalidCounters},
     keys::Keys,
     limits::{self, RouteLimits},
+    reveal::Reveal,
+    upstreams::{self, PlannedEndpoint},
 };
 use crate::{
     Catalog, Fault, ValidateLayer,
     buffer::Budget,
     catalog::InvalidCatalog,
+    classify::Unmatched,
     config::{self, Config, Success},
-    forward::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
+    forward::{InvalidEndpoint, Roots},
     limit::InvalidQuota,
+    profile::InvalidProfile,
     route::{InvalidRoute, OfPath, Table},
+    upstream::{self, Repeat},
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// A configuration, made ready: everything that the workers share.
 #[derive(Clone, Debug)]
@@ -27,9 +31,13 @@ pub(crate) struct Plan {
     pub(super) counters: CounterStore,
     /// The memory for bodies.
     pub(super) budget: Budget,
+    /// What answers tell of the provider's side.
+    pub(super) reveal: Reveal,
     /// Whether anything asks for the client's address.
     pub(crate) asks_for_client: bool,
     pub(super) upstreams: BTreeMap<String, PlannedUpstream>,
+    /// Failures of providers that no rule knows.
+    pub(super) unmatched: Arc<Unmatched>,
 }
 
 /// A route without its stack.
@@ -41,12 +49,14 @@ pub(super) struct PlannedRoute {
     pub(super) limits: RouteLimits,
     pub(super) validate: ValidateLayer,
     pub(super) success: Success,
+    pub(super) repeat: Repeat,
+    pub(super) max_replay_bytes: Option<usize>,
 }
 
 /// A provider that can be called, or the reason why it cannot.
 #[derive(Clone, Debug)]
 pub(super) enum PlannedUpstream {
-    Configured { endpoint: Box<Endpoint>, roots: Roots },
+    Configured { endpoints: Vec<PlannedEndpoint>, settings: upstream::Settings, roots: Roots },
     NotConfigured(Fault),
 }
 
@@ -57,6 +67,7 @@ pub(crate) enum InvalidPlan {
     Route { name: String, error: InvalidRoute },
     Endpoint { upstream: String, error: InvalidEndpoint },
     Roots { upstream: String, error: rustls::pki_types::pem::Error },
+    Profile { upstream: String, error: InvalidProfile },
     Limit { name: String, error: InvalidQuota },
     Counters(InvalidCounters),
 }
@@ -68,6 +79,7 @@ impl fmt::Display for InvalidPlan {
             Self::Route { name, error } => write!(f, "route {name}: {error}"),
             Self::Endpoint { upstream, error } => write!(f, "upstream.{upstream}: {error}"),
             Self::Roots { upstream, error } => write!(f, "upstream.{upstream}.ca_file: {error}"),
+            Self::Profile { upstream, error } => write!(f, "upstream.{upstream}.profile: {error}"),
             Self::Limit { name, error } => write!(f, "limit {name}: {error}"),
             Self::Counters(error) => write!(f, "server.limits_ca_file: {error}"),
         }
@@ -99,10 +111,18 @@ impl Plan {
                 limits: RouteLimits::new(config, route, &in_flight).map_err(invalid_limit)?,
                 validate: bodies::layer(config, route),
                 success: route.success,
+                repeat: match route.repeat {
+                    config::Repeat::Never => Repeat::Never,
+                    config::Repeat::Unsent => Repeat::Unsent,
+                    config::Repeat::Refused => Repeat::Refused,
+                    config::Repeat::Always => Repeat::Always,
+                },
+                max_replay_bytes: bodies::max_replay_bytes(config, route),
             });
         }
+        let unmatched = Arc::<Unmatched>::default();
         let plan = |(name, upstream): (&String, &config::Upstream)| {
-            Ok((name.clone(), plan_upstream(name, upstream, via)?))
+            Ok((name.clone(), upstreams::plan(config, name, upstream, via, &unmatched)?))
         };
         let upstreams = config.upstream.iter().map(plan).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -112,8 +132,13 @@ impl Plan {
             keys: auth.as_deref().map(Keys::new).unwrap_or_default(),
             budget: Budget::new(config.server.max_buffered_bytes.get()),
             counters: CounterStore::new(config).map_err(InvalidPlan::Counters)?,
+            reveal: Reveal {
+                attempts: config.server.attempts_header,
+                proxy_status: config.server.proxy_status,
+            },
             asks_for_client: limits::ask_for_client(config),
             upstreams,
+            unmatched,
         })
     }
 }
@@ -127,59 +152,4 @@ fn of_path(route: &config::Route) -> OfPath {
         scopes: scopes.cloned().collect(),
         keeps_parameters: route.rules.parameters.is_some(),
     }
-}
-
-fn plan_upstream(
-    name: &str,
-    upstream: &config::Upstream,
-    via: &str,
-) -> Result<PlannedUpstream, InvalidPlan> {
-    let not_configured = || {
-        PlannedUpstream::NotConfigured(Fault::NotConfigured { upstream: name.to_owned().into() })
-    };
-    let Some((configured, url)) =
-        upstream.endpoint.first().and_then(|endpoint| Some((endpoint, endpoint.url.get()?)))
-    else {
-        return Ok(not_configured());
-    };
-    if configured.missing_variable().is_some() {
-        return Ok(not_configured());
-    }
-    let invalid = |error| InvalidPlan::Endpoint { upstream: name.to_owned(), error };
-    let mut endpoint = Endpoint::new(&url.to_uri())
-        .and_then(|endpoint| endpoint.with_via(via))
-        .map_err(invalid)?
-        .with_preserved_host(upstream.preserve_host)
-        .with_http2(match upstream.http2 {
-            config::Http2::Auto => Http2::Auto,
-            config::Http2::Never => Http2::Never,
-            config::Http2::Always => Http2::Always,
-        })
-        .with_timeouts(Timeouts {
-            connect: upstream.connect_timeout.get(),
-            first_byte: upstream.first_byte_timeout.map(config::Timeout::get),
-            idle: upstream.idle_timeout.get(),
-            total: upstream.timeout.get(),
-        })
-        .with_pool(PoolLimits {
-            max_idle: upstream.max_idle,
-            idle_timeout: upstream.pool_idle_timeout.get(),
-        });
-    if let Some((name, value)) = configured.credential.as_ref().and_then(config::Credential::header)
-    {
-        endpoint = endpoint.with_credential(Credential::field(name, value));
-    }
-    let roots = match &upstream.ca_file {
-        None => Roots::system(),
-        Some(path) => {
-            let certificates = read_pem(path)
-                .map_err(|error| InvalidPlan::Roots { upstream: name.to_owned(), error })?;
-            Roots::given(certificates).map_err(invalid)?
-        }
-    };
-    Ok(PlannedUpstream::Configured { endpoint: Box::new(endpoint), roots })
-}
-
-fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
-    CertificateDer::pem_file_iter(path)?.collect()
 }

@@ -4,29 +4,35 @@ use super::{
     counters::{Sides, WorkerCounters},
     keys::Keys,
     plan::{Plan, PlannedRoute, PlannedUpstream},
+    reveal::Reveal,
 };
 use crate::{
     Catalog, Fault, ValidateLayer,
     admission::Admission,
     auth::{AuthLayer, Principal, X_API_KEY},
     buffer::Budget,
+    classify::ClassifiedBody,
     config::Success,
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
     limit::{InFlightLimitLayer, RateLimitLayer, in_flight::InFlightBody},
+    request_id,
     route::Router,
     server::{ClientBody, Record},
+    upstream::{OnStreamFault, ReplayBody, Upstream, UpstreamEndpoint},
     validate::{ParsedBody, ValidatedBody},
     wrap::{WrapBody, WrapLayer},
 };
 use http::{Request, Response, header};
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
 use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
 
 /// A provider's body, as the routes pass it on: every layer that can refuse has a body of its own around it.
 pub(crate) type RouteBody = Placed<Refusable<Refusable<Placed<Refusable<Answered>>>>>;
-type Answered = Refusable<Refusable<WrapBody<UpstreamBody<UploadBody>>>>;
+type Answered = Refusable<Refusable<WrapBody<ProviderBody>>>;
+/// A provider's body, as far as it was let on.
+type ProviderBody = ClassifiedBody<UpstreamBody<ReplayBody<UploadBody>>>;
 /// A client's body, as it goes to the provider.
 type UploadBody = ValidatedBody<ClientBody>;
 type Refusable<B> = ResponseBody<B>;
@@ -45,14 +51,18 @@ impl Plan {
         + use<>,
         impl Future<Output = ()> + Send + use<>,
     ) {
-        let targets: BTreeMap<&str, Target> =
-            self.upstreams.iter().map(|(name, planned)| (&**name, Target::new(planned))).collect();
         let worker = Worker {
             catalog: Arc::new((*self.catalog).clone()),
             keys: self.keys.clone(),
             counters: self.counters.counters(),
             budget: self.budget.worker(),
+            reveal: self.reveal,
         };
+        let targets: BTreeMap<&str, _> = self
+            .upstreams
+            .iter()
+            .map(|(name, planned)| (&**name, target(planned, &worker.catalog)))
+            .collect();
         let stacks = self.routes.iter().map(|route| {
             // The configuration has been checked; an upstream that is not there would be a defect.
             let target = targets.get(&*route.upstream).cloned();
@@ -70,6 +80,7 @@ struct Worker {
     keys: Keys,
     counters: Sides<WorkerCounters>,
     budget: Budget,
+    reveal: Reveal,
 }
 
 impl Worker {
@@ -98,18 +109,34 @@ impl Worker {
 }
 
 /// One route's services, from the outside in.
-fn route_stack(
+fn route_stack<S>(
     route: &PlannedRoute,
-    target: Target,
+    target: Target<S>,
     worker: &Worker,
 ) -> impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
 + Clone
 + Send
 + Sync
-+ use<> {
++ use<S>
+where
+    S: Service<
+            Request<ReplayBody<UploadBody>>,
+            Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
+            Error = Fault,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    let target = target.of_route(route);
     let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
-    // A function and not `Forward` itself as the service: its future need not be boxed.
     let forward = service_fn(move |mut request: Request<UploadBody>| {
+        if let Some(record) = request.extensions().get::<Arc<Record>>() {
+            let (record, id) = (record.clone(), request.headers().get(request_id::HEADER).cloned());
+            let tell = move |fault: &Fault| record.log_later(fault, id.as_ref());
+            request.extensions_mut().insert(OnStreamFault(Arc::new(tell)));
+        }
         // Whoever had to look at it has; what it takes in memory is for the next request.
         request.extensions_mut().remove::<ParsedBody>();
         if strips {
@@ -145,7 +172,7 @@ fn route_stack(
         // What the caller has paid for, by whose it is.
         .layer(worker.limit(&route.limits.after, &worker.counters.after))
         // What fails from here on was counted, and its answer says so.
-        .layer(AnswerLayer::new(worker.catalog.clone()))
+        .layer(AnswerLayer::new(worker.catalog.clone(), worker.reveal))
         // What nobody may ask for costs no provider anything.
         .layer(worker.validate(&route.validate))
         .layer(wrap)
@@ -154,28 +181,83 @@ fn route_stack(
 
 /// Where a route's requests end.
 #[derive(Clone)]
-enum Target {
-    Forward(Forward<UploadBody>),
+enum Target<S> {
+    Upstream(Upstream<S>),
     Refuse(Fault),
 }
 
-impl Target {
-    fn new(planned: &PlannedUpstream) -> Self {
-        match planned {
-            PlannedUpstream::Configured { endpoint, roots } => {
-                Self::Forward(Forward::with_roots((**endpoint).clone(), roots))
-            }
-            PlannedUpstream::NotConfigured(fault) => Self::Refuse(fault.clone()),
-        }
+/// An upstream with connections of its own.
+fn target(
+    planned: &PlannedUpstream,
+    catalog: &Arc<Catalog>,
+) -> Target<
+    impl Service<
+        Request<ReplayBody<UploadBody>>,
+        Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
+        Error = Fault,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + use<>,
+> {
+    let (endpoints, settings, roots) = match planned {
+        PlannedUpstream::Configured { endpoints, settings, roots } => (endpoints, settings, roots),
+        PlannedUpstream::NotConfigured(fault) => return Target::Refuse(fault.clone()),
+    };
+    let endpoints = endpoints.iter().map(|planned| {
+        let forward = Forward::with_roots(planned.endpoint.clone(), roots);
+        // A function and not `Forward` itself as the service: its future need not be boxed.
+        let service = service_fn(move |request| forward.clone().send(request));
+        let endpoint = UpstreamEndpoint::new(planned.name.clone(), service)
+            .profile(planned.profile.clone())
+            .priority(planned.priority)
+            .weight(planned.weight)
+            .max_bytes(planned.max_bytes)
+            .max_event_bytes(planned.max_event_bytes)
+            .heartbeat(planned.heartbeat)
+            .watch(planned.watch.clone());
+        (endpoint, planned.health.worker())
+    });
+    match Upstream::with_health(endpoints, settings.clone(), catalog.clone()) {
+        Ok(upstream) => Target::Upstream(upstream),
+        // The configuration has been checked.
+        Err(_) => Target::Refuse(Fault::Internal),
+    }
+}
+
+impl<S> Target<S>
+where
+    S: Service<
+            Request<ReplayBody<UploadBody>>,
+            Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
+            Error = Fault,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    /// As this route wants it.
+    fn of_route(self, route: &PlannedRoute) -> Self {
+        let Self::Upstream(upstream) = self else { return self };
+        let upstream = upstream.repeat(route.repeat);
+        Self::Upstream(match route.max_replay_bytes {
+            Some(bytes) => upstream.max_replay_bytes(bytes),
+            None => upstream,
+        })
     }
 
     fn call(
         &self,
         request: Request<UploadBody>,
-    ) -> Admission<impl Future<Output = Result<Response<UpstreamBody<UploadBody>>, Fault>> + use<>>
+    ) -> Admission<Pin<Box<impl Future<Output = Result<Response<ProviderBody>, Fault>> + use<S>>>>
     {
         match self {
-            Self::Forward(forward) => Admission::Admitted { inner: forward.clone().send(request) },
+            // Boxed: every layer further out has the whole of it in its own future, and moves it.
+            Self::Upstream(upstream) => {
+                Admission::Admitted { inner: Box::pin(upstream.clone().send(request)) }
+            }
             Self::Refuse(fault) => Admission::refused(fault.clone()),
         }
     }

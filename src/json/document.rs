@@ -1,4 +1,7 @@
-use super::{InvalidJson, ParseError, Pointer, Syntax, Value, names, parse};
+use super::{
+    InvalidJson, Pointer, Syntax, Value, names,
+    parse::{ParseError, parse},
+};
 use crate::buffer::Reservation;
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -95,10 +98,7 @@ impl Document {
 
     /// The value that a JSON Pointer (RFC 6901) leads to.
     pub fn at(&self, pointer: &Pointer) -> Option<Value<'_>> {
-        pointer.steps().try_fold(self.root(), |value, step| match value.items() {
-            Some(mut items) => items.nth(step.as_index()?),
-            None => value.get(step.as_str()),
-        })
+        pointer.steps().try_fold(self.root(), Value::step)
     }
 
     /// The text that it was read from, byte for byte.

@@ -38,11 +38,15 @@ mod parse;
 mod pointer;
 mod syntax;
 #[cfg(test)]
+#[cfg(feature = "validate")]
 mod tests;
 mod unique;
 mod value;
+#[cfg(feature = "validate")]
 mod view;
 
+#[cfg(feature = "profile")]
+pub(crate) use self::pointer::Step;
 pub use self::{
     document::Document,
     error::InvalidJson,
@@ -50,6 +54,7 @@ pub use self::{
     syntax::{Duplicates, Numbers, Syntax},
     value::{Items, Kind, Members, Number, Value},
 };
+#[cfg(feature = "validate")]
 pub(crate) use self::{
     document::{Builder, Exhausted},
     parse::{ParseError, parse},

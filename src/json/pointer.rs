@@ -47,7 +47,7 @@ impl<'a> Step<'a> {
 }
 
 impl Pointer {
-    pub(crate) fn steps(&self) -> impl DoubleEndedIterator<Item = Step<'_>> {
+    pub(crate) fn steps(&self) -> impl DoubleEndedIterator<Item = Step<'_>> + Clone {
         self.0.iter().map(|step| Step(step))
     }
 }

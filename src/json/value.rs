@@ -1,4 +1,4 @@
-use super::{Document, document::Node};
+use super::{Document, document::Node, pointer::Step};
 use std::fmt;
 
 /// A value of a [`Document`].
@@ -121,6 +121,14 @@ impl<'a> Value<'a> {
     /// The member of this name, if it is an object that has one.
     pub fn get(self, name: &str) -> Option<Self> {
         self.members()?.find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// What is one step of a pointer further in.
+    pub(crate) fn step(self, step: Step<'_>) -> Option<Self> {
+        match self.items() {
+            Some(mut items) => items.nth(step.as_index()?),
+            None => self.get(step.as_str()),
+        }
     }
 
     /// Where in the text it begins, as far as that is known: for strings without escapes, behind the quote.

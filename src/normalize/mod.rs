@@ -6,7 +6,7 @@
 //!   [`Fault`], the errors of tower's `timeout`, `load_shed` and `buffer`, a body over its limit, and boxed ones;
 //! - panics, in `call` and while the answer is awaited: the connection is kept and the next request served;
 //! - every answer with a status of 400 or above that is not an envelope already: a provider's (marked with
-//!   [`UpstreamAnswer`]) by the [generic profile](crate::profile::generic), any other by [`own`];
+//!   [`UpstreamAnswer`]) by its [status](crate::profile::by_status), any other by [`own`];
 //! - a failed readiness: it is kept until the next request, which is answered with it.
 //!
 //! What comes out has the error type [`Infallible`](std::convert::Infallible), and every answer carries
@@ -73,6 +73,7 @@ pub use self::{
 use crate::{
     Catalog, Fault,
     envelope::{Context, RenderedBy, ResponseBody},
+    fault::{Cause, UpstreamFault},
     profile::{self, UpstreamAnswer},
     request_id,
 };
@@ -120,9 +121,7 @@ impl Shared {
             }
             // Refused further in, in the words of another catalog, or changed since.
             Some(fault) => fault.clone(),
-            None if parts.extensions.get::<UpstreamAnswer>().is_some() => {
-                profile::generic(parts.status, &parts.headers, SystemTime::now()).into()
-            }
+            None if parts.extensions.get::<UpstreamAnswer>().is_some() => by_status(&parts).into(),
             None => (self.classify_own)(&parts),
         };
         let answer = self.refuse(&fault, context);
@@ -135,4 +134,11 @@ impl Shared {
     fn refuse<B>(&self, fault: &Fault, context: Context<'_>) -> Response<ResponseBody<B>> {
         self.catalog.respond(fault, context).map(ResponseBody::full)
     }
+}
+
+/// What a provider's failure means of which nothing but the head is known.
+fn by_status(parts: &http::response::Parts) -> UpstreamFault {
+    let kind = profile::by_status(parts.status);
+    UpstreamFault::new(kind, Cause::Status(parts.status.as_u16()))
+        .with_retry_after(profile::retry_after(&parts.headers, SystemTime::now()))
 }

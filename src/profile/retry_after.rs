@@ -2,60 +2,40 @@ use http::{HeaderMap, header};
 use std::time::{Duration, SystemTime};
 
 /// The longest wait that is believed and passed on.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `Retry-After`, as seconds or as a date (RFC 9110, section 10.2.3), at most a day.
+/// `retry-after-ms`, or `Retry-After` as seconds or as a date, at most a day.
 ///
 /// None when it is missing, comes twice or is not understood. A date in the past is no wait.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let mut values = headers.get_all(header::RETRY_AFTER).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let text = value.to_str().ok()?.trim();
-    let wait = if text.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than fit are a very long time.
-        Duration::from_secs(if text.is_empty() {
-            return None;
-        } else {
-            text.parse().unwrap_or(u64::MAX)
-        })
-    } else {
-        httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
-    };
-    Some(wait.min(LONGEST))
+    let millis = only(headers, "retry-after-ms").and_then(number).map(|ms| seconds(ms / 1000.0));
+    let wait = millis.or_else(|| {
+        let text = only(headers, header::RETRY_AFTER.as_str())?;
+        // A date, a whole number; or one with a fraction, which some send.
+        match httpdate::parse_http_date(text) {
+            Ok(date) => Some(date.duration_since(now).unwrap_or_default()),
+            Err(_) => number(text).map(seconds),
+        }
+    });
+    wait.map(|wait| wait.min(LONGEST))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use http::HeaderValue;
-
-    #[test]
-    fn seconds_and_dates() {
-        // Sun, 06 Nov 1994 08:49:37 GMT
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let table: &[(&[&str], Option<u64>)] = &[
-            (&["7"], Some(7)),
-            (&["0"], Some(0)),
-            (&["999999999999999999999999"], Some(86_400)),
-            (&["Sun, 06 Nov 1994 08:49:57 GMT"], Some(20)),
-            (&["Sun, 06 Nov 1994 08:49:07 GMT"], Some(0)),
-            (&["Sunday, 06-Nov-94 08:49:38 GMT"], Some(1)),
-            (&["-1"], None),
-            (&["+1"], None),
-            (&["1.5"], None),
-            (&[""], None),
-            (&["soon"], None),
-            (&["1", "2"], None),
-            (&[], None),
-        ];
-        for (values, want) in table {
-            let mut headers = HeaderMap::new();
-            for value in *values {
-                headers.append(header::RETRY_AFTER, HeaderValue::from_static(value));
-            }
-            assert_eq!(retry_after(&headers, now), want.map(Duration::from_secs), "{values:?}");
-        }
+/// The value of a field that is there once.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().map(str::trim),
+        _ => None,
     }
+}
+
+/// A number of digits, with a fraction or without; more digits than fit are very much.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let begins = text.starts_with(|first: char| first.is_ascii_digit());
+    if digits && begins { text.parse().ok() } else { None }
+}
+
+pub(super) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST)
 }

@@ -17,8 +17,11 @@ const CONNECTIONS: usize = 64;
 /// How long one of them may take altogether.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Serves `/livez` and `/readyz` for as long as the process lives, so that a drain can be watched.
-pub(crate) async fn serve(listener: StdListener, drain: Drain) {
+/// A page besides `/livez` and `/readyz`: its path, and what makes its JSON.
+pub(crate) type Page = (&'static str, Box<dyn Fn() -> String + Send + Sync>);
+
+/// Serves `/livez`, `/readyz` and these pages for as long as the process lives, so that a drain can be watched.
+pub(crate) async fn serve(listener: StdListener, drain: Drain, pages: Arc<[Page]>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -37,9 +40,9 @@ pub(crate) async fn serve(listener: StdListener, drain: Drain) {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let drain = drain.clone();
+        let (drain, pages) = (drain.clone(), pages.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = answer(&request, &drain);
+            let answer = answer(&request, &drain, &pages);
             async move { Ok::<_, Infallible>(answer) }
         });
         let connection = http1.serve_connection(TokioIo::new(stream), service);
@@ -50,21 +53,26 @@ pub(crate) async fn serve(listener: StdListener, drain: Drain) {
     }
 }
 
-fn answer<B>(request: &Request<B>, drain: &Drain) -> Response<Full<Bytes>> {
-    let known = matches!(request.uri().path(), "/livez" | "/readyz");
+fn answer<B>(request: &Request<B>, drain: &Drain, pages: &[Page]) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    let page = pages.iter().find(|(known, _)| *known == path);
+    let known = page.is_some() || matches!(path, "/livez" | "/readyz");
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let (status, body) = match request.uri().path() {
+    let constant = |body: &'static str| Bytes::from_static(body.as_bytes());
+    let (status, body) = match (path, page) {
         _ if known && !reads => {
-            (StatusCode::METHOD_NOT_ALLOWED, r#"{"status":"method not allowed"}"#)
+            (StatusCode::METHOD_NOT_ALLOWED, constant(r#"{"status":"method not allowed"}"#))
         }
-        "/livez" => (StatusCode::OK, r#"{"status":"ok"}"#),
-        "/readyz" if drain.has_begun() => {
-            (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready","reasons":["draining"]}"#)
-        }
-        "/readyz" => (StatusCode::OK, r#"{"status":"ok"}"#),
-        _ => (StatusCode::NOT_FOUND, r#"{"status":"not found","paths":["/livez","/readyz"]}"#),
+        (_, Some((_, make))) => (StatusCode::OK, make().into()),
+        ("/livez", _) => (StatusCode::OK, constant(r#"{"status":"ok"}"#)),
+        ("/readyz", _) if drain.has_begun() => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            constant(r#"{"status":"not ready","reasons":["draining"]}"#),
+        ),
+        ("/readyz", _) => (StatusCode::OK, constant(r#"{"status":"ok"}"#)),
+        _ => (StatusCode::NOT_FOUND, not_found(pages)),
     };
-    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -73,6 +81,12 @@ fn answer<B>(request: &Request<B>, drain: &Drain) -> Response<Full<Bytes>> {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     response
+}
+
+fn not_found(pages: &[Page]) -> Bytes {
+    let paths: Vec<&str> =
+        ["/livez", "/readyz"].into_iter().chain(pages.iter().map(|(path, _)| *path)).collect();
+    serde_json::json!({ "status": "not found", "paths": paths }).to_string().into()
 }
 
 #[cfg(test)]
@@ -91,10 +105,13 @@ mod tests {
             ("POST", "/readyz", &running, 405),
             ("GET", "/", &running, 404),
             ("POST", "/x", &running, 404),
+            ("GET", "/page", &draining, 200),
+            ("DELETE", "/page", &running, 405),
         ];
+        let pages: [Page; 1] = [("/page", Box::new(|| "{}".to_owned()))];
         for (method, uri, drain, want) in table {
             let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-            assert_eq!(answer(&request, drain).status(), want, "{method} {uri}");
+            assert_eq!(answer(&request, drain, &pages).status(), want, "{method} {uri}");
         }
     }
 }

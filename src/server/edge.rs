@@ -84,8 +84,8 @@ impl<S: Stack> Edge<S> {
             }
             let id = response.headers().get(request_id::HEADER).cloned();
             if let Some(record) = record {
-                let fault = response.extensions().get::<Fault>();
-                record.log(response.status(), fault, id.as_ref());
+                let told = response.extensions();
+                record.log(response.status(), told.get::<Fault>(), told.get(), id.as_ref());
             }
             Ok(response.map(|inner| {
                 let answers = answers.filter(|_| !inner.is_end_stream());

@@ -1,4 +1,4 @@
-use crate::{Fault, auth::Principal};
+use crate::{Fault, auth::Principal, upstream::Attempts};
 use http::{HeaderValue, Method, StatusCode};
 use std::{
     sync::{
@@ -43,7 +43,13 @@ impl Record {
     /// The one line of a request, when the head of its answer leaves.
     ///
     /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
-    pub(super) fn log(&self, status: StatusCode, fault: Option<&Fault>, id: Option<&HeaderValue>) {
+    pub(super) fn log(
+        &self,
+        status: StatusCode,
+        fault: Option<&Fault>,
+        attempts: Option<&Attempts>,
+        id: Option<&HeaderValue>,
+    ) {
         self.logged.store(true, Ordering::Relaxed);
         let request_id = printable(id);
         let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
@@ -53,7 +59,10 @@ impl Record {
         let key = self.caller.get().map(Principal::key_id);
         match fault {
             None => {
-                tracing::info!(request_id, %method, route, account, key, status, duration_ms, "request");
+                let attempts = attempts.map(tracing::field::display);
+                tracing::info!(
+                    request_id, %method, route, account, key, status, attempts, duration_ms, "request"
+                );
             }
             Some(fault) => {
                 let kind = fault.kind().map_or("custom", |kind| kind.as_str());
@@ -64,6 +73,19 @@ impl Record {
                 );
             }
         }
+    }
+
+    /// The line of an answer that failed after its head had left.
+    pub(crate) fn log_later(&self, fault: &Fault, id: Option<&HeaderValue>) {
+        let request_id = printable(id);
+        let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
+        let duration_ms = millis(self.started.elapsed());
+        let kind = fault.kind().map_or("custom", |kind| kind.as_str());
+        let source = fault.raised_by().as_str();
+        tracing::info!(
+            request_id, %method, route, fault = kind, source, reason = %fault, duration_ms,
+            "the answer failed on its way"
+        );
     }
 }
 

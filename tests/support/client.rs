@@ -192,7 +192,7 @@ impl Ask {
         }
     }
 
-    fn http1(&self, address: SocketAddr) -> Vec<u8> {
+    pub fn http1(&self, address: SocketAddr) -> Vec<u8> {
         let (method, path) = (&self.method, &self.path);
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
         for (name, value) in &self.fields {

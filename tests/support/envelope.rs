@@ -29,6 +29,25 @@ pub fn assert_envelope<'c>(answer: &Answer, catalog: &'c Catalog) -> &'c Entry {
     assert_eq!(answer.body.len(), length, "{answer:?}");
 
     let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let entry = assert_error(&body, catalog);
+    if let Some(in_body) = body["error"].get("request_id") {
+        assert_eq!(in_body, id, "{body}");
+    }
+    assert_eq!(entry.status().as_u16(), answer.status, "{body}");
+    entry
+}
+
+/// Checks the last event of a stream that has failed, and returns its entry in the catalog.
+#[track_caller]
+pub fn assert_event<'c>(event: &str, catalog: &'c Catalog) -> &'c Entry {
+    let data = event.strip_prefix("event: error\ndata: ").unwrap_or_else(|| panic!("{event:?}"));
+    let data = data.strip_suffix("\n\n").unwrap_or_else(|| panic!("{event:?}"));
+    assert_error(&serde_json::from_str(data).expect("JSON"), catalog)
+}
+
+/// Checks the JSON of a failure, and returns its entry in the catalog.
+#[track_caller]
+pub fn assert_error<'c>(body: &Value, catalog: &'c Catalog) -> &'c Entry {
     let top: Vec<_> = body.as_object().expect("an object").keys().collect();
     assert_eq!(top, ["data", "error"], "{body}");
     assert!(body["data"].is_null(), "{body}");
@@ -42,15 +61,8 @@ pub fn assert_envelope<'c>(answer: &Answer, catalog: &'c Catalog) -> &'c Entry {
         );
     }
     assert!(!error["message"].as_str().expect("a message").is_empty(), "{body}");
-    if let Some(in_body) = error.get("request_id") {
-        assert_eq!(in_body, id, "{body}");
-    }
     let code = error["code"].as_str().expect("a code");
-    let entry = catalog
-        .entry(code)
-        .unwrap_or_else(|| panic!("{code} is not in the catalog {}", catalog.name()));
-    assert_eq!(entry.status().as_u16(), answer.status, "{body}");
-    entry
+    catalog.entry(code).unwrap_or_else(|| panic!("{code} is not in the catalog {}", catalog.name()))
 }
 
 /// Checks that the answer is the catalog's to this kind of fault.

@@ -50,6 +50,16 @@ impl Directory {
         std::fs::write(&path, text).unwrap();
         path
     }
+
+    /// A new API key of the store in here.
+    pub fn key(&self, arguments: &[&str]) -> String {
+        let store = self.store();
+        let create = ["keys", "create", "--store", &store, "--json"];
+        let (code, out, error) = run(&[&create, arguments].concat(), &[]);
+        assert_eq!(code, 0, "{arguments:?}: {error}");
+        let made: Value = serde_json::from_str(&out).unwrap();
+        made["key"].as_str().unwrap().to_owned()
+    }
 }
 
 impl Drop for Directory {
@@ -128,6 +138,21 @@ impl Setup {
         if let Some((_, rest)) = url.split_once("://") {
             let authority = rest.split('/').next().unwrap_or(rest);
             self.secrets.push(authority.to_owned());
+        }
+        self
+    }
+
+    /// An upstream of several endpoints, each with its name, its URL and lines of its own; asked in this order unless the lines
+    /// say otherwise. The gateway has the same credential at all of them.
+    pub fn pool(mut self, name: &str, lines: &str, endpoints: &[(&str, &str, &str)]) -> Self {
+        self.upstreams.push_str(&format!("[upstream.{name}]\n{lines}\n"));
+        for (endpoint, url, lines) in endpoints {
+            self.upstreams.push_str(&format!(
+                "[[upstream.{name}.endpoint]]\nname = \"{endpoint}\"\nurl = \"{url}\"\n\
+                 credential = {{ bearer = \"${{PROVIDER_KEY}}\" }}\n{lines}\n"
+            ));
+            let (_, rest) = url.split_once("://").unwrap();
+            self.secrets.push(rest.to_owned());
         }
         self
     }
@@ -388,6 +413,36 @@ impl Gateway {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// A page of the admin listener.
+    pub async fn page(&self, path: &str) -> Value {
+        // What it tells is searched for secrets too.
+        let mut client = Client::connect(self.admin.unwrap(), self.answers.clone()).await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let answer = client.send(request).await.answer("GET").await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// The state of an endpoint of an upstream, as the admin listener tells it.
+    pub async fn endpoint_state(&self, upstream: &str, endpoint: &str) -> String {
+        let page = self.page("/endpoints").await;
+        let upstreams = page["upstreams"].as_array().unwrap();
+        let upstream = upstreams.iter().find(|u| u["upstream"] == upstream).unwrap();
+        let endpoints = upstream["endpoints"].as_array().unwrap();
+        let endpoint = endpoints.iter().find(|e| e["endpoint"] == endpoint).unwrap();
+        endpoint["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until an endpoint is in this state.
+    pub async fn until_endpoint_is(&self, upstream: &str, endpoint: &str, state: &str) {
+        soon(&format!("{endpoint} is {state}"), async {
+            while self.endpoint_state(upstream, endpoint).await != state {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
     }
 
     /// Asks the admin listener; the status.

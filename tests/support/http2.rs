@@ -48,13 +48,18 @@ impl Http2 {
     }
 
     pub async fn ask(&mut self, ask: &Ask) -> hyper::Result<Answer> {
+        let request = self.build(ask);
+        self.request(request).await
+    }
+
+    pub fn build(&self, ask: &Ask) -> Request<Body> {
         let mut request = Request::builder()
             .method(ask.method.clone())
             .uri(format!("http://{}{}", self.address, ask.path));
         for (name, value) in &ask.fields {
             request = request.header(name, value);
         }
-        self.request(request.body(full(ask.body.clone())).unwrap()).await
+        request.body(full(ask.body.clone())).unwrap()
     }
 
     /// Sends a request and reads the whole answer.
@@ -80,7 +85,7 @@ impl Http2 {
         })
     }
 
-    fn note(&self, bytes: &[u8]) {
+    pub fn note(&self, bytes: &[u8]) {
         self.record.lock().unwrap().extend_from_slice(bytes);
     }
 }

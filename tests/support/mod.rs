@@ -16,6 +16,7 @@
 
 pub mod client;
 pub mod envelope;
+pub mod events;
 pub mod gateway;
 pub mod http2;
 pub mod origin;
@@ -23,9 +24,10 @@ pub mod wire;
 
 pub use self::{
     client::{Answer, Client, Version},
-    envelope::{assert_envelope, assert_fault},
+    envelope::{assert_envelope, assert_event, assert_fault},
+    events::Events,
     gateway::{Gateway, Setup},
-    origin::{Act, Connection, Origin, Received},
+    origin::{Act, Connection, Origin, Received, Refusing},
     wire::{Fields, Wire},
 };
 

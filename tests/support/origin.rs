@@ -240,6 +240,25 @@ impl Connection {
     }
 }
 
+/// A port on which nobody listens: connections to it are refused for as long as this lives.
+#[derive(Debug)]
+pub struct Refusing(socket2::Socket);
+
+impl Default for Refusing {
+    fn default() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        Self(socket)
+    }
+}
+
+impl Refusing {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap().as_socket().unwrap())
+    }
+}
+
 /// A plain answer.
 pub fn ok(body: &str) -> String {
     answer(200, "content-type: text/plain\r\n", body)
@@ -249,4 +268,28 @@ pub fn ok(body: &str) -> String {
 pub fn answer(status: u16, fields: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status} Whatever\r\n{fields}content-length: {length}\r\n\r\n{body}")
+}
+
+/// An answer of JSON.
+pub fn json(status: u16, body: &str) -> Vec<Act> {
+    vec![Act::send(answer(status, "content-type: application/json\r\n", body))]
+}
+
+/// The head of a stream of events.
+pub const EVENTS: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// A piece of a body, in a chunk of its own.
+pub fn chunk(piece: impl AsRef<[u8]>) -> Vec<u8> {
+    let piece = piece.as_ref();
+    [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat()
+}
+
+/// The end of a body in chunks.
+pub const LAST_CHUNK: &str = "0\r\n\r\n";
+
+/// A whole stream of these events, each with this data.
+pub fn events(data: &[&str]) -> Vec<u8> {
+    let chunks = data.iter().flat_map(|data| chunk(format!("data: {data}\n\n")));
+    EVENTS.bytes().chain(chunks).chain(LAST_CHUNK.bytes()).collect()
 }

@@ -23,23 +23,23 @@ impl Checker<'_, '_> {
     fn catalog_mistakes(&mut self, path: &KeyPath, invalid: InvalidCatalog) {
         for mistake in invalid.mistakes {
             let path = mistake.path.iter().fold(path.clone(), |path, key| self.step(&path, key));
-            let message = self.without_variables(&mistake.message);
+            let message = self.without_variables("catalog", &mistake.message);
             self.error(&path, message, None);
         }
     }
 
     /// A key, or where the document has an array there, an index.
-    fn step(&self, path: &KeyPath, key: &str) -> KeyPath {
+    pub(super) fn step(&self, path: &KeyPath, key: &str) -> KeyPath {
         match (self.root.at(path).map(|node| &node.value), key.parse()) {
             (Some(Value::Array(_)), Ok(index)) => path.index(index),
             _ => path.key(key),
         }
     }
 
-    /// The catalog may say what it found: not if that is what a variable holds.
-    fn without_variables(&self, message: &str) -> String {
+    /// A message about what is in this table may say what it found: not if that is what a variable holds.
+    pub(super) fn without_variables(&self, table: &str, message: &str) -> String {
         let mut texts = Vec::new();
-        if let Some(entry) = self.root.entry("catalog") {
+        if let Some(entry) = self.root.entry(table) {
             collect_variables(&entry.node, &mut texts);
         }
         texts.iter().fold(message.to_owned(), |message, (value, variables)| {

@@ -1,13 +1,17 @@
 //! `[upstream.NAME]`.
-use super::Checker;
-use crate::config::{
-    Config,
-    diagnostic::Severity,
-    interpolate::Broken,
-    source,
-    tree::{KeyPath, Value, printable},
+use super::{Checker, known_names};
+use crate::{
+    config::{
+        Config, Upstream,
+        diagnostic::Severity,
+        interpolate::Broken,
+        source,
+        tree::{KeyPath, Value, printable},
+        values::Name,
+    },
+    profile::Profile,
 };
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 impl Checker<'_, '_> {
     pub(super) fn upstreams(&mut self, config: &mut Config, directory: &Path) {
@@ -27,6 +31,7 @@ impl Checker<'_, '_> {
                 }
             }
             self.endpoints(&path);
+            self.endpoint_names_and_numbers(upstream, &path);
             let places = self.live(&path.key("endpoint"));
             for (endpoint, place) in upstream.endpoint.iter().zip(places) {
                 let place = path.key("endpoint").index(place);
@@ -47,6 +52,7 @@ impl Checker<'_, '_> {
                 }
             }
         }
+        self.profiles(config);
     }
 
     fn endpoints(&mut self, upstream: &KeyPath) {
@@ -66,9 +72,90 @@ impl Checker<'_, '_> {
                 let help = format!("write a table [[{path}]] with a `url`");
                 self.error(&path, "an upstream needs an endpoint", Some(help));
             }
-            1 => {}
-            _ => {
-                self.error(&path.index(1), "failover between endpoints is not available yet", None);
+            1..=32 => {}
+            _ => self.error(&path.index(32), "more than 32 endpoints", None),
+        }
+    }
+
+    /// Names of endpoints, and numbers that say nothing.
+    fn endpoint_names_and_numbers(&mut self, upstream: &mut Upstream, path: &KeyPath) {
+        let hundred = |percent: u8| percent <= 100;
+        if !hundred(upstream.retry_percent) {
+            self.error(&path.key("retry_percent"), "more than 100", None);
+        }
+        if !(1..=100).contains(&upstream.ejection.percent) {
+            self.error(&path.key("ejection").key("percent"), "expected 1 to 100", None);
+        }
+        if upstream.attempts.is_some_and(|attempts| attempts.get() > 100) {
+            self.error(&path.key("attempts"), "more than 100 attempts", None);
+        }
+        let places = self.live(&path.key("endpoint"));
+        let mut names = HashSet::new();
+        for (endpoint, place) in upstream.endpoint.iter_mut().zip(places) {
+            if endpoint.name.as_str().is_empty() {
+                endpoint.name = Name::made((place + 1).to_string());
+            }
+            if !names.insert(endpoint.name.as_str().to_owned()) {
+                let path = path.key("endpoint").index(place).key("name");
+                self.error(&path, "another endpoint of this upstream has this name", None);
+            }
+        }
+    }
+
+    /// `[profile.NAME]`, and the profiles that upstreams name.
+    fn profiles(&mut self, config: &Config) {
+        let path = KeyPath::default().key("profile");
+        if self.damaged || !self.is_readable(&path) {
+            return;
+        }
+        for name in config.profile.keys() {
+            let path = path.key(name);
+            if printable(name) != *name {
+                self.error(
+                    &path,
+                    "the name of a profile is up to 64 letters, digits, `_` and `-`",
+                    None,
+                );
+                continue;
+            }
+            if Profile::presets().any(|preset| preset == name) {
+                self.error(
+                    &path,
+                    "a preset has this name; give it another one, and `extends`",
+                    None,
+                );
+                continue;
+            }
+            for mistake in Profile::named(name, &config.profile)
+                .err()
+                .into_iter()
+                .flat_map(|error| error.mistakes)
+            {
+                let path =
+                    mistake.path.iter().fold(path.clone(), |path, key| self.step(&path, key));
+                let message = self.without_variables("profile", &mistake.message);
+                self.error(&path, message, None);
+            }
+        }
+        let known: Vec<&str> = config
+            .profile
+            .keys()
+            .map(|name| &**name)
+            .chain(Profile::presets().map(|name| name as &str))
+            .collect();
+        for (name, upstream) in &config.upstream {
+            let path = KeyPath::default().key("upstream").key(name);
+            let mut named = vec![(path.key("profile"), &*upstream.profile)];
+            let places = self.live(&path.key("endpoint"));
+            for (endpoint, place) in upstream.endpoint.iter().zip(places) {
+                let place = path.key("endpoint").index(place).key("profile");
+                named.extend(endpoint.profile.as_deref().map(|profile| (place, profile)));
+            }
+            for (path, profile) in named {
+                if !known.contains(&profile) && self.is_readable(&path) {
+                    let help = known_names(profile, &known, "");
+                    self.error(&path, "there is no profile of this name", Some(help));
+                }
             }
         }
     }

@@ -11,13 +11,13 @@ pub use self::{
     auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
     body::{Body, ContentEncoding, Duplicates, Edit, Numbers, Rules, Violations},
     limit::{Limit, LimitUse, PlanLimit},
-    route::{Route, Success},
+    route::{Repeat, Route, Success},
     server::{RateLimitHeaders, Server},
-    upstream::{Credential, Endpoint, Http2, Profile, Upstream},
+    upstream::{Credential, Ejection, Endpoint, Http2, Upstream},
 };
 
-use super::values::{Invalid, Name, Setting};
-use crate::catalog;
+use super::values::{Invalid, Name};
+use crate::{catalog, profile};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -48,6 +48,9 @@ pub struct Config {
     /// How request bodies are read that have a `schema` or an `edit`; a route can say otherwise in its own `body`.
     #[serde(default)]
     pub body: Body,
+    /// What providers' answers mean, by name, besides the presets: `[profile.NAME]`.
+    #[serde(default)]
+    pub profile: BTreeMap<String, profile::Settings>,
     /// The providers, by name: letters, digits, `_` and `-`.
     #[serde(default)]
     pub upstream: BTreeMap<String, Upstream>,
@@ -88,7 +91,7 @@ impl Config {
     /// If the URL is not one that an endpoint can have.
     pub fn pass_through(url: &str) -> Result<Self, Invalid> {
         const UPSTREAM: &str = "upstream";
-        let endpoint = Endpoint { url: Setting::Set(url.parse()?), credential: None };
+        let endpoint = Endpoint::at(url.parse()?);
         // `/{*path}` does not stand for `/` itself.
         let routes = ["/", "/{*path}"].map(|path| {
             let route = Route {
@@ -106,6 +109,7 @@ impl Config {
                 body: Body::default(),
                 rules: Rules::default(),
                 success: Success::default(),
+                repeat: Repeat::default(),
             };
             Ok(Route { name: Name::made(route.default_name()), ..route })
         });
@@ -115,6 +119,7 @@ impl Config {
             auth: None,
             limit: Vec::new(),
             body: Body::default(),
+            profile: BTreeMap::new(),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),
                 Upstream { endpoint: vec![endpoint], ..Upstream::default() },

@@ -55,6 +55,9 @@ pub struct Route {
     /// What a success looks like. Default: `as-is`.
     #[serde(default)]
     pub success: Success,
+    /// What may be sent again after it failed. Default: `refused`.
+    #[serde(default)]
+    pub repeat: Repeat,
 }
 
 impl Route {
@@ -76,4 +79,19 @@ pub enum Success {
     AsIs,
     /// The provider's JSON as `{"data":…,"error":null}`.
     Wrap,
+}
+
+/// What may be sent again after it failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeat {
+    /// Nothing.
+    Never,
+    /// What the provider has not seen.
+    Unsent,
+    /// Besides, what it has refused; and for idempotent methods, such as GET, everything.
+    #[default]
+    Refused,
+    /// Everything, also where the work may have been done: it may be paid for twice.
+    Always,
 }

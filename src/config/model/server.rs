@@ -18,7 +18,7 @@ pub struct Server {
     #[serde(deserialize_with = "socket_address")]
     #[schemars(with = "SocketAddress")]
     pub listen: SocketAddr,
-    /// Address and port for `/livez` and `/readyz`. `TOLLGATE_ADMIN` goes before it. Default: none, neither is served.
+    /// Address and port for `/livez`, `/readyz`, `/endpoints` and `/unmatched`. `TOLLGATE_ADMIN` goes before it. Default: none, nothing of it is served.
     #[serde(deserialize_with = "some_socket_address")]
     #[schemars(with = "Option<SocketAddress>")]
     pub admin: Option<SocketAddr>,
@@ -37,6 +37,10 @@ pub struct Server {
     pub limits_max_keys: NonZeroUsize,
     /// Which header fields tell callers about their limits. Default: `standard`.
     pub rate_limit_headers: RateLimitHeaders,
+    /// Whether answers say how often the request was sent to providers, as `x-tollgate-attempts`. Default: `false`.
+    pub attempts_header: bool,
+    /// Whether answers say what went wrong at the provider, as `Proxy-Status` (RFC 9209). Default: `false`.
+    pub proxy_status: bool,
     /// Worker threads, each with connections of its own. Default: the number of cores.
     pub workers: Option<NonZeroUsize>,
     /// The name of this proxy in `Via`, by which it notices requests that go in circles. Default: a random one for each process.
@@ -80,6 +84,8 @@ impl Default for Server {
             limits_ca_file: None,
             limits_max_keys: const { NonZeroUsize::new(1_000_000).unwrap() },
             rate_limit_headers: RateLimitHeaders::default(),
+            attempts_header: false,
+            proxy_status: false,
             workers: None,
             via: None,
             trusted_proxies: Vec::new(),

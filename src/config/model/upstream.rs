@@ -1,23 +1,23 @@
 use crate::config::values::{
-    EndpointUrl, Invalid, Secret, Setting, Timeout, Token, credential_header,
+    EndpointUrl, Invalid, Name, Secret, Setting, Size, Timeout, Token, credential_header,
 };
 use http::{HeaderName, HeaderValue, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 /// A provider, or a pool of providers that give the same.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["endpoint"]))]
 pub struct Upstream {
-    /// How this kind of provider says that something failed. Default: `generic`.
-    pub profile: Profile,
-    /// The whole exchange, from the first byte of the request to the last of the answer. Default: `120s`.
+    /// How this kind of provider says that something failed: a preset, or a table `[profile.NAME]`. Default: `generic`.
+    pub profile: String,
+    /// The whole exchange, all attempts together, from the first byte of the request to the last of the answer. Default: `120s`.
     pub timeout: Timeout,
     /// DNS, TCP and TLS of a new connection. Default: `5s`.
     pub connect_timeout: Timeout,
-    /// From the request to the head of its answer. Default: none, only `timeout` counts.
+    /// From the request to the head of its answer, for each attempt. Default: none, only `timeout` counts.
     pub first_byte_timeout: Option<Timeout>,
     /// Silence within an answer. Default: `60s`.
     pub idle_timeout: Timeout,
@@ -32,15 +32,38 @@ pub struct Upstream {
     /// A PEM file of certificate authorities to trust in place of the system's. Relative to the configuration file.
     /// Default: none, the system's.
     pub ca_file: Option<PathBuf>,
-    /// Where the provider is. Exactly one at this time.
-    #[schemars(length(min = 1, max = 1))]
+    /// How often a request is sent at most, at `repeat` of its route. Default: once for each endpoint.
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: Option<NonZeroU32>,
+    /// How many of a hundred requests may be sent again, on average over 10 s and besides ten a second. Default: `20`.
+    #[schemars(range(max = 100))]
+    pub retry_percent: u8,
+    /// The most to wait before an endpoint is asked a second time; twice as much before each further time. Default: `100ms`.
+    pub backoff: Timeout,
+    /// The most to wait between two attempts at all. Default: `5s`.
+    pub max_backoff: Timeout,
+    /// How much of a request's body is kept to send it again; a longer one is sent once. Default: `64KiB`; bodies that were
+    /// checked are in memory anyway and are sent again up to `body.max_bytes`.
+    pub max_replay_bytes: Option<Size>,
+    /// How much of an answer is looked at for a failure, before its head goes on. Default: `64KiB`.
+    pub max_inspect_bytes: Size,
+    /// How much of one event of a stream is looked at, and held back until it is whole. Default: `1MiB`.
+    pub max_event_bytes: Size,
+    /// After how much silence a comment is sent into server-sent events. Default: never.
+    pub heartbeat: Option<Timeout>,
+    /// The header field that tells the provider how many milliseconds are left. Default: none.
+    pub deadline_header: Option<Token>,
+    /// When an endpoint is left out.
+    pub ejection: Ejection,
+    /// Where the provider is; several are asked in this order.
+    #[schemars(length(min = 1, max = 32))]
     pub endpoint: Vec<Endpoint>,
 }
 
 impl Default for Upstream {
     fn default() -> Self {
         Self {
-            profile: Profile::default(),
+            profile: "generic".to_owned(),
             timeout: Timeout::seconds(120),
             connect_timeout: Timeout::seconds(5),
             first_byte_timeout: None,
@@ -50,19 +73,52 @@ impl Default for Upstream {
             http2: Http2::default(),
             preserve_host: false,
             ca_file: None,
+            attempts: None,
+            retry_percent: 20,
+            backoff: Timeout::millis(100),
+            max_backoff: Timeout::seconds(5),
+            max_replay_bytes: None,
+            max_inspect_bytes: Size::kib(64),
+            max_event_bytes: Size::kib(1024),
+            heartbeat: None,
+            deadline_header: None,
+            ejection: Ejection::default(),
             endpoint: Vec::new(),
         }
     }
 }
 
-/// How a kind of provider says that something failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Profile {
-    /// By the status.
-    #[default]
-    Generic,
+/// When an endpoint is left out: at once where it refuses our credential or our account there is empty, after failures otherwise. Then one
+/// request at a time tries whether it is back.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ejection {
+    /// How many failures within `window` it takes at least, in each worker. Default: `5`.
+    pub failures: NonZeroU32,
+    /// How many of a hundred requests within `window` must have failed. Default: `50`.
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: u8,
+    /// The time over which failures are counted. Default: `10s`.
+    pub window: Timeout,
+    /// For how long the first time; twice as long each time that it is not back. Default: `10s`.
+    pub base: Timeout,
+    /// The longest. Default: `5m`.
+    pub longest: Timeout,
+    /// Whether all endpoints may be left out at once; else the one that is back first is asked. Default: `false`.
+    pub all: bool,
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self {
+            failures: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
+            percent: 50,
+            window: Timeout::seconds(10),
+            base: Timeout::seconds(10),
+            longest: Timeout::seconds(300),
+            all: false,
+        }
+    }
 }
 
 /// Whether to speak HTTP/2 to a provider.
@@ -89,9 +145,46 @@ pub struct Endpoint {
     /// With a variable that is not set, requests are answered with `not_configured`.
     #[serde(default)]
     pub credential: Option<Credential>,
+    /// What it is called in logs and metrics. Default: its place in the list, from `1`.
+    #[serde(default)]
+    #[schemars(with = "Option<Name>")]
+    pub name: Name,
+    /// Lower ones are asked first; those with the same share the requests by `weight`. Default: its place in the list, from 1.
+    #[serde(default)]
+    pub priority: Option<u32>,
+    /// Its share among endpoints of the same priority. Default: `1`.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// Instead of the upstream's `profile`.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// Instead of the upstream's `connect_timeout`.
+    #[serde(default)]
+    pub connect_timeout: Option<Timeout>,
+    /// Instead of the upstream's `first_byte_timeout`.
+    #[serde(default)]
+    pub first_byte_timeout: Option<Timeout>,
+    /// Instead of the upstream's `idle_timeout`.
+    #[serde(default)]
+    pub idle_timeout: Option<Timeout>,
 }
 
 impl Endpoint {
+    /// An endpoint at this URL, and nothing else said of it.
+    pub(crate) fn at(url: EndpointUrl) -> Self {
+        Self {
+            url: Setting::Set(url),
+            credential: None,
+            name: Name::default(),
+            priority: None,
+            weight: None,
+            profile: None,
+            connect_timeout: None,
+            first_byte_timeout: None,
+            idle_timeout: None,
+        }
+    }
+
     /// The environment variable without which this endpoint cannot be asked.
     pub fn missing_variable(&self) -> Option<&str> {
         let credential =

@@ -48,12 +48,11 @@ x = 1
             ":8:34: server.trusted_proxies[1]: expected an address or a network, such as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
             ":8:47: server.trusted_proxies[2]: expected an address or a network, such as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\", found a whole number",
             ":9:14: server.access_log: expected true or false, found a string",
-            ":11:11: upstream.grsai.profile: expected `generic` | did you mean `generic`?",
+            ":11:11: upstream.grsai.profile: there is no profile of this name | did you mean `generic`?",
             ":12:1: upstream.grsai.timeuot: unknown key | did you mean `timeout`?",
             ":13:9: upstream.grsai.http2: expected `auto`, `never` or `always`",
             ":15:7: upstream.grsai.endpoint[0].url: the URL of an endpoint begins with http:// or https://",
             ":16:14: upstream.grsai.endpoint[0].credential: `bearer` cannot go with `header` and `value`",
-            ":17:1: upstream.grsai.endpoint[1]: failover between endpoints is not available yet",
             ":19:1: upstream.empty.endpoint: an upstream needs an endpoint | write a table [[upstream.empty.endpoint]] with a `url`",
             ":20:12: upstream.empty.max_idle: expected a whole number, 0 or more",
             ":22:11: route[0].method[0]: methods are written in capitals, such as \"POST\"",
@@ -65,7 +64,7 @@ x = 1
             ":30:12: route[2].upstream: there is no upstream of this name | did you mean `grsai`?",
             ":31:11: route[2].rewrite: a parameter that `path` does not have | did you mean `{id}`?",
             ":31:11: route[2].rewrite: a parameter that `path` does not have",
-            ":32:2: other: unknown key | known here: server, catalog, auth, limit, body, upstream, route",
+            ":32:2: other: unknown key | known here: server, catalog, auth, limit, body, profile, upstream, route",
         ]
     );
 }
@@ -124,7 +123,7 @@ fn of_the_server_and_the_catalog() {
         ),
         (
             "\"\\u001b[31m\" = 1",
-            ":1:1: \"\\u{1b}[31m\": unknown key | known here: server, catalog, auth, limit, body, upstream, route",
+            ":1:1: \"\\u{1b}[31m\": unknown key | known here: server, catalog, auth, limit, body, profile, upstream, route",
         ),
     ]);
 }

@@ -69,6 +69,8 @@ limits = "local"
 limits_timeout = "20ms"
 limits_max_keys = 1000
 rate_limit_headers = "both"
+attempts_header = true
+proxy_status = true
 
 [auth]
 accept = ["bearer"]
@@ -130,8 +132,50 @@ duplicates = "last"
 numbers = "safe"
 violations = "all"
 
+[profile.mine]
+extends = "grsai"
+message = ["/msg"]
+request_id = ["header:x-request-id"]
+retry_after = ["/wait"]
+idempotency_header = "idempotency-key"
+redact = ["Mine"]
+without = ["failed"]
+[[profile.mine.rule]]
+name = "seats"
+status = ["4xx", 503]
+header = { x-error = ["seats"] }
+content_type = "application/json"
+event = "error"
+scope = "event"
+json = true
+text = "seats"
+message = []
+fault = "overloaded"
+[[profile.mine.rule.body]]
+at = "/code"
+is = [4711, "seats"]
+not = "ok"
+matches = "no .*"
+exists = true
+empty = false
+status = false
+[[profile.mine.rule]]
+name = "code"
+status = 200
+status_at = "/code"
+
 [upstream.grsai]
 profile = "generic"
+attempts = 3
+retry_percent = 10
+backoff = "50ms"
+max_backoff = "1s"
+max_replay_bytes = "32KiB"
+max_inspect_bytes = "16KiB"
+max_event_bytes = "2MiB"
+heartbeat = "15s"
+deadline_header = "x-deadline-ms"
+ejection = { failures = 3, percent = 40, window = "5s", base = "1s", longest = "1m", all = true }
 timeout = "${GRSAI_TIMEOUT_MS:-120000}ms"
 connect_timeout = "1s"
 first_byte_timeout = "1m30s"
@@ -142,6 +186,13 @@ http2 = "never"
 preserve_host = true
 ca_file = "ca.pem"
 [[upstream.grsai.endpoint]]
+name = "first"
+priority = 2
+weight = 3
+profile = "mine"
+connect_timeout = "2s"
+first_byte_timeout = "3s"
+idle_timeout = "4s"
 url = "${URL}"
 credential = { bearer = "${KEY}" }
 
@@ -151,6 +202,7 @@ url = "http://127.0.0.1:9000"
 credential = { header = "x-api-key", value = "k" }
 
 [[route]]
+repeat = "unsent"
 name = "poll"
 method = ["GET", "POST"]
 path = "/tasks/{id}"
@@ -268,7 +320,7 @@ fn defaults() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.max_connections.get(), 10_000);
     assert_eq!(config.upstream["a"].timeout.get().as_secs(), 120);
-    assert_eq!(config.upstream["a"].profile, Profile::Generic);
+    assert_eq!(config.upstream["a"].profile, "generic");
     assert_eq!(config.route[0].name.as_str(), "* /");
     assert_eq!(config.route[0].success, Success::AsIs);
     assert!(config.upstream["a"].endpoint[0].credential.is_none());

@@ -34,6 +34,8 @@ fn keys_of_document(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>
                 // The names that a configuration chooses are not in the schema.
                 let chosen = [
                     ".upstream",
+                    ".profile",
+                    ".profile.*.rule[].header",
                     ".catalog.entries",
                     ".limit[].plans",
                     ".route[].edit[].values",

@@ -61,6 +61,8 @@ struct Site {
     addr: SocketAddr,
     pace: Pace,
     tasks: Tasks,
+    /// Nothing goes wrong, whatever a request asks for.
+    reliable: bool,
 }
 
 impl Provider {
@@ -72,7 +74,16 @@ impl Provider {
     pub(crate) async fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
-        Ok(Self { listener, site: Site { addr, pace: Pace::USUAL, tasks: Tasks::default() } })
+        Ok(Self {
+            listener,
+            site: Site { addr, pace: Pace::USUAL, tasks: Tasks::default(), reliable: false },
+        })
+    }
+
+    /// The same, and nothing goes wrong.
+    pub(crate) fn reliable(mut self) -> Self {
+        self.site.reliable = true;
+        self
     }
 
     /// Where it listens.

@@ -2,8 +2,9 @@
 
 use super::{lock, unreachable};
 use crate::{
+    deadline::after,
     fault::{Cause, UpstreamFault},
-    forward::{after, connect::Io, endpoint::PoolLimits, upload::UploadBody},
+    forward::{connect::Io, endpoint::PoolLimits, upload::UploadBody},
 };
 use bytes::Bytes;
 use http_body::Body;

@@ -143,7 +143,8 @@ where
         let connecting = Box::pin(self.connect_gated(fresh));
         match tokio::time::timeout_at(deadline, connecting).await {
             Ok(connected) => connected,
-            Err(_) => Err(UpstreamFault::new(UpstreamKind::Timeout, Cause::TotalTimeout)),
+            // Nothing was sent, whatever there was no time for.
+            Err(_) => Err(UpstreamFault::new(UpstreamKind::Timeout, Cause::ConnectTimeout)),
         }
     }
 

@@ -1,16 +1,14 @@
-use super::retry_after;
-use crate::fault::{Cause, UpstreamFault, UpstreamKind};
-use http::{HeaderMap, StatusCode};
-use std::time::SystemTime;
+use crate::fault::UpstreamKind;
+use http::StatusCode;
 
-/// The generic profile: what a failure of a provider that we know nothing about means, by its status.
+/// What a status alone says, where nothing else does.
 ///
-/// 401 and 403 are about the gateway's own credential and 402 about its own account: the caller has nothing to
-/// do with either. 529 is not registered and widely used for "overloaded"; 520 to 530 are those of a CDN in
-/// front of the provider.
-pub fn generic(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> UpstreamFault {
+/// 401 and 403 are about the gateway's own credential and 402 about its own account: the caller has nothing to do with
+/// either. 529 is not registered and widely used for "overloaded"; 520 to 530 are those of a CDN in front of the
+/// provider.
+pub fn by_status(status: StatusCode) -> UpstreamKind {
     use UpstreamKind as Kind;
-    let kind = match status.as_u16() {
+    match status.as_u16() {
         400 | 405 | 406 | 409 | 411 | 413..=417 | 422 | 431 => Kind::InvalidRequest,
         401 | 403 | 407 => Kind::AuthFailed,
         402 => Kind::AccountExhausted,
@@ -20,22 +18,23 @@ pub fn generic(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Upst
         500 => Kind::ProviderError,
         502 | 503 | 520 | 521 | 523 | 525..=530 => Kind::Overloaded,
         _ => Kind::Unexpected,
-    };
-    UpstreamFault::new(kind, Cause::Status(status.as_u16()))
-        .with_retry_after(retry_after(headers, now))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Catalog, Fault, fault::Charge};
+    use crate::{
+        Catalog, Fault,
+        fault::{Charge, UpstreamFault},
+    };
 
-    fn read(status: u16) -> UpstreamFault {
-        generic(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), SystemTime::UNIX_EPOCH)
+    fn kind(status: u16) -> UpstreamKind {
+        by_status(StatusCode::from_u16(status).unwrap())
     }
 
     #[test]
-    fn by_status() {
+    fn each_status() {
         use UpstreamKind as K;
         let table: &[(&[u16], K)] = &[
             (&[400, 405, 409, 413, 415, 422, 431], K::InvalidRequest),
@@ -48,10 +47,9 @@ mod tests {
             (&[502, 503, 520, 521, 523, 525, 526, 527, 529, 530], K::Overloaded),
             (&[418, 421, 426, 451, 499, 501, 505, 599, 600, 999], K::Unexpected),
         ];
-        for (statuses, kind) in table {
+        for (statuses, want) in table {
             for status in *statuses {
-                assert_eq!(read(*status).kind, *kind, "{status}");
-                assert_eq!(read(*status).cause, Cause::Status(*status));
+                assert_eq!(kind(*status), *want, "{status}");
             }
         }
     }
@@ -61,7 +59,7 @@ mod tests {
         for preset in Catalog::presets() {
             let catalog = Catalog::preset(preset).unwrap();
             for status in [401, 402, 403, 407] {
-                let fault = Fault::from(read(status));
+                let fault = Fault::from(UpstreamFault::from(kind(status)));
                 assert_eq!(catalog.entry_for(&fault).status(), 502, "{preset} {status}");
                 assert_eq!(fault.disposition().charge, Charge::Release);
             }

@@ -1,0 +1,123 @@
+use super::events::EventBody;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tower::BoxError;
+
+/// The body of an answer that was let on.
+#[derive(Debug)]
+pub struct ClassifiedBody<B> {
+    kind: Kind<B>,
+}
+
+#[derive(Debug)]
+enum Kind<B> {
+    /// Nobody has looked at it.
+    Untouched(B),
+    /// What was looked at, and then the rest.
+    Begun(Begun<B>),
+    /// Events, each of which is looked at as it passes.
+    Events(Box<EventBody<B>>),
+    /// One of ours in its place.
+    Ours(Option<Bytes>),
+}
+
+/// A body of which the beginning was taken.
+#[derive(Debug)]
+pub(super) struct Begun<B> {
+    pub(super) first: VecDeque<Bytes>,
+    /// `None` when the end was seen.
+    pub(super) rest: Option<B>,
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+impl<B> ClassifiedBody<B> {
+    pub(super) const fn untouched(body: B) -> Self {
+        Self { kind: Kind::Untouched(body) }
+    }
+
+    pub(super) const fn begun(begun: Begun<B>) -> Self {
+        Self { kind: Kind::Begun(begun) }
+    }
+
+    pub(super) const fn events(events: Box<EventBody<B>>) -> Self {
+        Self { kind: Kind::Events(events) }
+    }
+
+    pub(super) fn ours(body: Bytes) -> Self {
+        Self { kind: Kind::Ours(Some(body).filter(|body| !body.is_empty())) }
+    }
+}
+
+impl<B> Body for ClassifiedBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match &mut self.kind {
+            Kind::Untouched(body) => Pin::new(body).poll_frame(cx),
+            Kind::Begun(begun) => begun.poll_frame(cx),
+            Kind::Events(events) => {
+                events.poll_event(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
+            }
+            Kind::Ours(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Untouched(body) => body.is_end_stream(),
+            Kind::Begun(Begun { first, rest, trailers }) => {
+                first.is_empty()
+                    && trailers.is_none()
+                    && rest.as_ref().is_none_or(Body::is_end_stream)
+            }
+            Kind::Events(_) => false,
+            Kind::Ours(body) => body.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Untouched(body) => body.size_hint(),
+            Kind::Begun(Begun { first, rest, .. }) => {
+                let taken: u64 = first.iter().map(|piece| piece.len() as u64).sum();
+                let rest = rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+                let mut hint = SizeHint::new();
+                hint.set_lower(taken + rest.lower());
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(taken + upper);
+                }
+                hint
+            }
+            Kind::Events(_) => SizeHint::default(),
+            Kind::Ours(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Begun<B> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if let Some(piece) = self.first.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match &mut self.rest {
+            Some(rest) => Pin::new(rest).poll_frame(cx),
+            None => Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
+        }
+    }
+}

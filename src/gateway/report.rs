@@ -1,0 +1,61 @@
+//! What the admin listener tells of the providers, as JSON.
+
+use super::plan::{Plan, PlannedUpstream};
+use crate::{fault::Kind, upstream::State};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+impl Plan {
+    /// `/endpoints`: every endpoint and how it is.
+    pub(crate) fn endpoints_report(&self) -> Value {
+        let now = Instant::now();
+        let upstream = |(name, planned): (&String, &PlannedUpstream)| match planned {
+            PlannedUpstream::NotConfigured(_) => {
+                json!({ "upstream": name, "state": "not configured" })
+            }
+            PlannedUpstream::Configured { endpoints, .. } => {
+                let endpoints = endpoints.iter().map(|endpoint| {
+                    let (state, back_in_ms) = match endpoint.health.state(now) {
+                        State::Available => ("available", None),
+                        State::Due => ("due", None),
+                        State::Out(until) => {
+                            ("out", Some(until.saturating_duration_since(now).as_millis() as u64))
+                        }
+                    };
+                    json!({
+                        "endpoint": &*endpoint.name,
+                        "profile": endpoint.profile.name(),
+                        "priority": endpoint.priority,
+                        "weight": endpoint.weight,
+                        "state": state,
+                        "back_in_ms": back_in_ms,
+                    })
+                });
+                json!({ "upstream": name, "state": "configured", "endpoints": endpoints.collect::<Vec<_>>() })
+            }
+        };
+        json!({ "upstreams": self.upstreams.iter().map(upstream).collect::<Vec<_>>() })
+    }
+
+    /// `/unmatched`: failures that no rule of a profile knows.
+    pub(crate) fn unmatched_report(&self) -> Value {
+        let latest = self.unmatched.latest().into_iter().map(|answer| {
+            json!({
+                "at": Timestamp::try_from(answer.at).ok().map(|at| at.to_string()),
+                "endpoint": &*answer.endpoint,
+                "profile": answer.profile,
+                "status": answer.status.as_u16(),
+                "content_type": answer.content_type,
+                "taken_for": Kind::Upstream(answer.kind).as_str(),
+                "text": answer.text,
+            })
+        });
+        let counts = self.unmatched.counts();
+        let counts: serde_json::Map<String, Value> = counts
+            .into_iter()
+            .map(|(endpoint, count)| (endpoint.to_string(), count.into()))
+            .collect();
+        json!({ "counts": counts, "latest": latest.collect::<Vec<_>>() })
+    }
+}

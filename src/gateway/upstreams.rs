@@ -1,0 +1,162 @@
+//! Upstreams, made ready: endpoints that can be called, and what their answers mean.
+
+use super::plan::{InvalidPlan, PlannedUpstream};
+use crate::{
+    Fault,
+    classify::{Unmatched, Watch},
+    config::{self, Config},
+    forward::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
+    profile::{InvalidProfile, Profile},
+    upstream::{Backoff, Ejection, Health, Settings},
+};
+use http::HeaderName;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// An endpoint without its connections, which every worker makes for itself.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedEndpoint {
+    pub(super) name: Arc<str>,
+    pub(super) endpoint: Endpoint,
+    pub(super) profile: Arc<Profile>,
+    pub(super) priority: u32,
+    pub(super) weight: u32,
+    pub(super) max_bytes: usize,
+    pub(super) max_event_bytes: usize,
+    pub(super) heartbeat: Option<Duration>,
+    /// How it is: known to all workers.
+    pub(super) health: Health,
+    pub(super) watch: Watch,
+}
+
+/// Makes an upstream ready. `via` is our name in `Via`. Endpoints of which something is missing are left out; without any the upstream is not
+/// configured.
+pub(super) fn plan(
+    config: &Config,
+    name: &str,
+    upstream: &config::Upstream,
+    via: &str,
+    unmatched: &Arc<Unmatched>,
+) -> Result<PlannedUpstream, InvalidPlan> {
+    let invalid = |error| InvalidPlan::Endpoint { upstream: name.to_owned(), error };
+    let invalid_profile = |error| InvalidPlan::Profile { upstream: name.to_owned(), error };
+    let mut endpoints = Vec::new();
+    for (place, configured) in upstream.endpoint.iter().enumerate() {
+        if configured.missing_variable().is_some() {
+            continue;
+        }
+        let Some(url) = configured.url.get() else { continue };
+        let endpoint = endpoint(upstream, configured, &url.to_uri(), via).map_err(invalid)?;
+        let profile = profile(config, upstream, configured).map_err(invalid_profile)?;
+        endpoints.push(PlannedEndpoint {
+            name: configured.name.as_str().into(),
+            endpoint,
+            profile: Arc::new(profile),
+            priority: configured
+                .priority
+                .unwrap_or_else(|| u32::try_from(place).unwrap_or(u32::MAX)),
+            weight: configured.weight.unwrap_or(1),
+            max_bytes: upstream.max_inspect_bytes.get(),
+            max_event_bytes: upstream.max_event_bytes.get(),
+            heartbeat: upstream.heartbeat.map(config::Timeout::get),
+            health: Health::new(ejection(upstream.ejection), Instant::now()),
+            watch: Watch {
+                unmatched: unmatched.clone(),
+                endpoint: format!("{name}/{}", configured.name.as_str()).into(),
+            },
+        });
+    }
+    if endpoints.is_empty() {
+        let fault = Fault::NotConfigured { upstream: name.to_owned().into() };
+        return Ok(PlannedUpstream::NotConfigured(fault));
+    }
+    let roots = match &upstream.ca_file {
+        None => Roots::system(),
+        Some(path) => {
+            let certificates = read_pem(path)
+                .map_err(|error| InvalidPlan::Roots { upstream: name.to_owned(), error })?;
+            Roots::given(certificates).map_err(invalid)?
+        }
+    };
+    Ok(PlannedUpstream::Configured { endpoints, settings: settings(upstream), roots })
+}
+
+fn endpoint(
+    upstream: &config::Upstream,
+    configured: &config::Endpoint,
+    url: &http::Uri,
+    via: &str,
+) -> Result<Endpoint, InvalidEndpoint> {
+    let first_byte = configured.first_byte_timeout.or(upstream.first_byte_timeout);
+    let endpoint = Endpoint::new(url)?
+        .with_via(via)?
+        .with_preserved_host(upstream.preserve_host)
+        .with_http2(match upstream.http2 {
+            config::Http2::Auto => Http2::Auto,
+            config::Http2::Never => Http2::Never,
+            config::Http2::Always => Http2::Always,
+        })
+        .with_timeouts(Timeouts {
+            connect: configured.connect_timeout.unwrap_or(upstream.connect_timeout).get(),
+            first_byte: first_byte.map(config::Timeout::get),
+            idle: configured.idle_timeout.unwrap_or(upstream.idle_timeout).get(),
+            total: upstream.timeout.get(),
+        })
+        .with_pool(PoolLimits {
+            max_idle: upstream.max_idle,
+            idle_timeout: upstream.pool_idle_timeout.get(),
+        });
+    let credential = configured.credential.as_ref().and_then(config::Credential::header);
+    Ok(match credential {
+        Some((name, value)) => endpoint.with_credential(Credential::field(name, value)),
+        None => endpoint,
+    })
+}
+
+/// What the endpoint's answers mean; our credential and its host never reach a caller.
+fn profile(
+    config: &Config,
+    upstream: &config::Upstream,
+    configured: &config::Endpoint,
+) -> Result<Profile, InvalidProfile> {
+    let name = configured.profile.as_ref().unwrap_or(&upstream.profile);
+    let profile = Profile::named(name, &config.profile)?;
+    let uri = configured.url.get().map(config::EndpointUrl::to_uri);
+    let host = uri.as_ref().and_then(http::Uri::host);
+    let secret = configured.credential.as_ref().and_then(|credential| credential.secret().get());
+    Ok(profile.redact(host.into_iter().chain(secret.map(config::Secret::expose))))
+}
+
+fn settings(upstream: &config::Upstream) -> Settings {
+    let deadline_header = upstream.deadline_header.as_ref();
+    let default = Settings::default();
+    Settings {
+        timeout: upstream.timeout.get(),
+        attempts: upstream.attempts.map(NonZeroU32::get),
+        retry_percent: upstream.retry_percent,
+        backoff: Backoff { base: upstream.backoff.get(), longest: upstream.max_backoff.get() },
+        ejection: ejection(upstream.ejection),
+        max_replay_bytes: upstream
+            .max_replay_bytes
+            .map_or(default.max_replay_bytes, config::Size::get),
+        deadline_header: deadline_header
+            .and_then(|name| HeaderName::from_bytes(name.as_str().as_bytes()).ok()),
+        ..default
+    }
+}
+
+fn ejection(configured: config::Ejection) -> Ejection {
+    Ejection {
+        failures: configured.failures.get(),
+        percent: configured.percent,
+        window: configured.window.get(),
+        base: configured.base.get(),
+        longest: configured.longest.get(),
+        all: configured.all,
+    }
+}
+
+fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    CertificateDer::pem_file_iter(path)?.collect()
+}

@@ -1,0 +1,119 @@
+//! The body of an answer as evidence: decoded, and read as JSON where it is JSON.
+
+use crate::{
+    decode::{Decoder, Pulled},
+    json::{Document, Duplicates, Syntax},
+};
+use bytes::{Bytes, BytesMut};
+use encoding_rs::{Encoding, UTF_8};
+use http::{HeaderMap, header};
+use serde::de::IgnoredAny;
+
+/// What was read of a body.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum Content {
+    /// Nothing: it was not looked at, or is longer than what is looked at.
+    #[default]
+    Unread,
+    /// There is none, or only blanks.
+    Empty,
+    /// JSON.
+    Json(Document),
+    /// Well-formed JSON that cannot be represented, such as with half a surrogate pair or nested beyond measure.
+    Opaque,
+    /// Something else.
+    Text(String),
+    /// It is not in the coding that its header fields name, or longer than allowed when decoded.
+    Undecodable,
+}
+
+/// What a provider may do with JSON; it was asked, and is not an attacker of parsers further on.
+fn syntax() -> Syntax {
+    Syntax::default().max_depth(usize::MAX).max_values(usize::MAX).duplicates(Duplicates::Last)
+}
+
+impl Content {
+    /// Reads a whole body, of which at most this many bytes count after decoding.
+    ///
+    /// `Content-Encoding` is undone (gzip, br, zstd, deflate), then the charset of `Content-Type`; JSON is recognised under any media type.
+    pub fn read(headers: &HeaderMap, body: Bytes, max_bytes: usize) -> Self {
+        let body = match Decoder::of(headers) {
+            Ok(None) => body,
+            // A content of no bytes at all is empty, whatever its coding.
+            Ok(Some(_)) if body.is_empty() => body,
+            Ok(Some(decoder)) => match decode(decoder, body, max_bytes) {
+                Some(decoded) => decoded,
+                None => return Self::Undecodable,
+            },
+            Err(_) => return Self::Undecodable,
+        };
+        Self::of_text(transcode(headers, body))
+    }
+
+    /// Reads a text in UTF-8.
+    pub(crate) fn of_text(text: Bytes) -> Self {
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let Some(first) = text.iter().find(|byte| !blank(byte)) else { return Self::Empty };
+        let may_be_json =
+            matches!(first, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n');
+        if may_be_json {
+            if let Ok(document) = Document::parse(text.clone(), &syntax()) {
+                return Self::Json(document);
+            }
+            if serde_json::from_slice::<IgnoredAny>(&text).is_ok() {
+                return Self::Opaque;
+            }
+        }
+        Self::Text(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Whether nothing is known of it.
+    pub(super) const fn is_unread(&self) -> bool {
+        matches!(self, Self::Unread | Self::Undecodable)
+    }
+
+    /// Whether it was read, and is JSON.
+    pub(super) const fn is_json(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Opaque)
+    }
+}
+
+fn decode(mut decoder: Decoder, body: Bytes, max_bytes: usize) -> Option<Bytes> {
+    let mut text = BytesMut::new();
+    // What grows in one coding and is nothing again in the next costs no memory, but time.
+    let mut patience = 64;
+    decoder.push(body);
+    decoder.finish();
+    loop {
+        match decoder.pull().ok()? {
+            Pulled::Data(piece) if text.len() + piece.len() > max_bytes => return None,
+            Pulled::Data(piece) => text.extend_from_slice(&piece),
+            Pulled::Busy if patience == 0 => return None,
+            Pulled::Busy => patience -= 1,
+            Pulled::NeedsInput | Pulled::End => return Some(text.freeze()),
+        }
+    }
+}
+
+/// The body in UTF-8, without a byte order mark.
+fn transcode(headers: &HeaderMap, body: Bytes) -> Bytes {
+    let marked = Encoding::for_bom(&body).map(|(encoding, _)| encoding);
+    let encoding = marked.or_else(|| charset(headers)).unwrap_or(UTF_8);
+    if encoding == UTF_8 {
+        return match body.strip_prefix(b"\xef\xbb\xbf") {
+            Some(_) => body.slice(3..),
+            None => body,
+        };
+    }
+    Bytes::from(encoding.decode(&body).0.into_owned())
+}
+
+fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
+    let line = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    line.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| Encoding::for_label(value.trim().trim_matches('"').as_bytes())).flatten()
+    })
+}

@@ -1,0 +1,71 @@
+#[cfg(feature = "standalone")]
+use crate::classify::Watch;
+use crate::{classify::Inspection, profile::Profile};
+use std::{sync::Arc, time::Duration};
+
+/// One endpoint of an [`Upstream`](super::Upstream): a service that calls it, and what its answers mean.
+#[derive(Clone, Debug)]
+pub struct UpstreamEndpoint<S> {
+    pub(super) name: Arc<str>,
+    pub(super) service: S,
+    pub(super) inspection: Inspection,
+    pub(super) priority: u32,
+    pub(super) weight: u32,
+}
+
+impl<S> UpstreamEndpoint<S> {
+    /// An endpoint of this name, for logs and metrics.
+    pub fn new(name: impl Into<Arc<str>>, service: S) -> Self {
+        let inspection = Inspection::new(Profile::shared_generic().clone());
+        Self { name: name.into(), service, inspection, priority: 0, weight: 1 }
+    }
+
+    /// What its answers mean. Default: the profile `generic`.
+    #[must_use]
+    pub fn profile(mut self, profile: Arc<Profile>) -> Self {
+        self.inspection.profile = profile;
+        self
+    }
+
+    /// Lower ones are asked first. Default: 0.
+    #[must_use]
+    pub fn priority(mut self, priority: u32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Its share among endpoints of the same priority; none with 0, as long as there is another one. Default: 1.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// See [`ClassifyLayer::max_bytes`](crate::ClassifyLayer::max_bytes).
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.inspection.max_bytes = bytes;
+        self
+    }
+
+    /// See [`ClassifyLayer::max_event_bytes`](crate::ClassifyLayer::max_event_bytes).
+    #[must_use]
+    pub fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.inspection.max_event_bytes = bytes;
+        self
+    }
+
+    /// Where failures go that no rule knows.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn watch(mut self, watch: Watch) -> Self {
+        self.inspection.watch = Some(watch);
+        self
+    }
+
+    /// See [`ClassifyLayer::heartbeat`](crate::ClassifyLayer::heartbeat).
+    #[must_use]
+    pub fn heartbeat(mut self, every: Option<Duration>) -> Self {
+        self.inspection.heartbeat = every;
+        self
+    }
+}

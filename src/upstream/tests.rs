@@ -1,0 +1,304 @@
+use super::*;
+use crate::{
+    Catalog, Fault, Kind,
+    classify::ClassifiedBody,
+    deadline::Deadline,
+    fault::{Cause, UpstreamFault, UpstreamKind as K},
+    profile::Profile,
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
+use tokio::time::{Instant, sleep};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceExt, service_fn};
+
+const SECOND: Duration = Duration::from_secs(1);
+const GRSAI_EMPTY: &str = r#"{"code":-1,"msg":"insufficient credits","data":null}"#;
+const GOOD: &str = r#"{"code":0,"msg":"success","data":{"id":"t1"}}"#;
+
+/// What an endpoint does with one request.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Answer(u16, &'static str),
+    Fail(K, Cause),
+    Slow(Duration, &'static str),
+    /// The client's side.
+    Client,
+}
+
+/// What a request brought.
+type Seen = Arc<Mutex<Vec<(usize, HeaderMap, Bytes, Option<Instant>)>>>;
+type Client = Full<Bytes>;
+type Endpoint = BoxCloneSyncService<Request<ReplayBody<Client>>, Response<Full<Bytes>>, Fault>;
+
+/// Endpoints that act by script; then they answer well.
+fn upstream(scripts: &[&[Act]], settings: Settings) -> (Upstream<Endpoint>, Seen) {
+    let seen = Seen::default();
+    let endpoints = scripts.iter().enumerate().map(|(number, script)| {
+        let script = Arc::new(Mutex::new(script.iter().copied().collect::<VecDeque<_>>()));
+        let seen = seen.clone();
+        let service = service_fn(move |request: Request<ReplayBody<Client>>| {
+            let act = script.lock().unwrap().pop_front().unwrap_or(Act::Answer(200, GOOD));
+            let seen = seen.clone();
+            let future: Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Fault>> + Send>> =
+                Box::pin(async move {
+                    let (parts, body) = request.into_parts();
+                    let deadline = parts.extensions.get::<Deadline>().map(|deadline| deadline.0);
+                    let body = body.collect().await.map_err(|_: BoxError| Fault::BodyIncomplete)?;
+                    seen.lock().unwrap().push((number, parts.headers, body.to_bytes(), deadline));
+                    let answer = |status: u16, body| {
+                        let answer = Response::builder()
+                            .status(status)
+                            .header("content-type", "application/json");
+                        Ok(answer.body(Full::from(body)).unwrap())
+                    };
+                    match act {
+                        Act::Answer(status, body) => answer(status, body),
+                        Act::Fail(kind, cause) => Err(UpstreamFault::new(kind, cause).into()),
+                        Act::Client => Err(Fault::BodyIncomplete),
+                        Act::Slow(time, body) => {
+                            sleep(time).await;
+                            answer(200, body)
+                        }
+                    }
+                });
+            future
+        });
+        let profile = Arc::new(Profile::preset("grsai").unwrap());
+        UpstreamEndpoint::new(format!("e{number}"), BoxCloneSyncService::new(service))
+            .profile(profile)
+            .priority(u32::try_from(number).unwrap())
+    });
+    let catalog = Catalog::shared_default().clone();
+    (Upstream::new(endpoints.collect::<Vec<_>>(), settings, catalog).unwrap(), seen)
+}
+
+fn post() -> Request<Client> {
+    Request::post("/x").header("x-request-id", "r1").body(Full::from("body")).unwrap()
+}
+
+async fn ask(
+    upstream: &Upstream<Endpoint>,
+    request: Request<Client>,
+) -> Result<Response<ClassifiedBody<Full<Bytes>>>, Fault> {
+    upstream.clone().oneshot(request).await
+}
+
+/// Which endpoints saw a request, in order.
+fn order(seen: &Seen) -> Vec<usize> {
+    seen.lock().unwrap().iter().map(|(number, ..)| *number).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_to_the_next_one() {
+    use Act::{Answer, Client, Fail, Slow};
+    // What the first one does, who was asked for a POST, and for a GET.
+    let moderated = r#"{"id":"1","status":"failed","failure_reason":"input_moderation"}"#;
+    let table: &[(Act, &[usize], &[usize])] = &[
+        (Answer(200, GOOD), &[0], &[0]),
+        (Answer(200, GRSAI_EMPTY), &[0, 1], &[0, 1]),
+        (Answer(500, "{}"), &[0, 1], &[0, 1]),
+        (Answer(502, "<html>"), &[0, 1], &[0, 1]),
+        (Answer(429, "{}"), &[0, 1], &[0, 1]),
+        (Answer(401, "{}"), &[0, 1], &[0, 1]),
+        (Answer(400, "{}"), &[0], &[0]),
+        (Answer(200, moderated), &[0], &[0]),
+        // A success that is cut off may have been paid for.
+        (Answer(200, "{"), &[0], &[0, 1]),
+        (Answer(504, ""), &[0], &[0, 1]),
+        (Fail(K::Unreachable, Cause::Connect), &[0, 1], &[0, 1]),
+        (Fail(K::Unreachable, Cause::NotSent), &[0, 1], &[0, 1]),
+        (Fail(K::Unreachable, Cause::Reset), &[0], &[0, 1]),
+        (Fail(K::Timeout, Cause::FirstByteTimeout), &[0], &[0, 1]),
+        (Client, &[0], &[0]),
+        (Slow(60 * SECOND, GOOD), &[0], &[0]),
+    ];
+    for (act, for_post, for_get) in table {
+        for (method, want) in [(Method::POST, for_post), (Method::GET, for_get)] {
+            let (upstream, seen) = upstream(&[&[*act], &[]], Settings::default());
+            let mut request = post();
+            *request.method_mut() = method.clone();
+            let answer = ask(&upstream, request).await;
+            assert_eq!(order(&seen), **want, "{act:?} {method}");
+            assert_eq!(
+                answer.is_ok(),
+                want.len() == 2 || matches!(act, Answer(200, GOOD) | Slow(..)),
+                "{act:?}"
+            );
+            for (_, headers, body, deadline) in seen.lock().unwrap().iter() {
+                assert_eq!(
+                    (&headers["x-request-id"], &body[..]),
+                    (&"r1".parse().unwrap(), &b"body"[..])
+                );
+                assert!(deadline.is_some());
+            }
+            if want.len() == 2 {
+                let attempts = answer.unwrap();
+                let attempts = attempts.extensions().get::<Attempts>().unwrap();
+                let names: Vec<_> = attempts.iter().map(|attempt| &*attempt.endpoint).collect();
+                assert_eq!(names, ["e0", "e1"]);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_caller_hears_when_all_have_failed() {
+    use Act::{Answer, Fail};
+    let connect = Fail(K::Unreachable, Cause::Connect);
+    let table: &[(&[Act], K)] = &[
+        (&[connect, connect], K::Unreachable),
+        (&[connect, Answer(500, "")], K::ProviderError),
+        (&[Answer(500, ""), connect], K::ProviderError),
+        (&[Answer(429, ""), Answer(500, "")], K::RateLimited),
+        (&[Answer(500, ""), Fail(K::Timeout, Cause::FirstByteTimeout)], K::ProviderError),
+        (&[connect, Fail(K::Timeout, Cause::FirstByteTimeout)], K::Timeout),
+        (&[Answer(401, ""), connect], K::AuthFailed),
+        (&[Answer(500, ""), Answer(400, "")], K::InvalidRequest),
+    ];
+    for (acts, want) in table {
+        let scripts: Vec<&[Act]> = acts.chunks(1).collect();
+        let (upstream, seen) = upstream(&scripts, Settings::default());
+        let fault = ask(&upstream, post()).await.unwrap_err();
+        assert_eq!(fault.kind(), Some(Kind::Upstream(*want)), "{acts:?}");
+        assert_eq!(order(&seen), [0, 1], "{acts:?}");
+        let Fault::Upstream(fault) = fault else { panic!() };
+        assert_eq!(fault.attempts(), Some(2), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_of_what_may_be_repeated() {
+    let connect = Act::Fail(K::Unreachable, Cause::Connect);
+    let reset = Act::Fail(K::Unreachable, Cause::Reset);
+    let table = [
+        (Repeat::Never, connect, 1),
+        (Repeat::Unsent, connect, 2),
+        (Repeat::Unsent, Act::Answer(500, ""), 1),
+        (Repeat::Refused, Act::Answer(500, ""), 2),
+        (Repeat::Refused, reset, 1),
+        (Repeat::Always, reset, 2),
+        (Repeat::Always, Act::Answer(400, ""), 1),
+    ];
+    for (repeat, act, want) in table {
+        let (upstream, seen) = upstream(&[&[act], &[]], Settings::default());
+        let _ = ask(&upstream.repeat(repeat), post()).await;
+        assert_eq!(order(&seen).len(), want, "{repeat:?} {act:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_one_again_after_a_pause() {
+    let failing = [Act::Answer(500, ""); 3];
+    let settings = Settings { attempts: Some(4), ..Settings::default() };
+    let (upstream, seen) = upstream(&[&failing], settings.clone());
+    let started = Instant::now();
+    assert!(ask(&upstream, post()).await.is_ok());
+    assert_eq!(order(&seen), [0, 0, 0, 0]);
+    // 100, 200 and 400 ms at most.
+    assert!(started.elapsed() <= Duration::from_millis(700), "{:?}", started.elapsed());
+    assert!(started.elapsed() > Duration::ZERO);
+
+    // No longer than there is time.
+    let settings = Settings { timeout: Duration::ZERO, ..settings };
+    let (upstream, seen) = self::upstream(&[&failing], settings);
+    let fault = ask(&upstream, post()).await.unwrap_err();
+    assert_eq!(order(&seen), [0]);
+    assert!(
+        fault.to_string().ends_with("; not repeated: no time is left)")
+            || fault.to_string().contains("no time is left"),
+        "{fault}"
+    );
+}
+
+#[tokio::test]
+async fn no_more_than_the_budget() {
+    let failing = [Act::Answer(500, ""); 1000];
+    let settings = Settings {
+        ejection: Ejection { failures: u32::MAX, ..Ejection::default() },
+        ..Settings::default()
+    };
+    let (upstream, seen) = upstream(&[&failing, &failing], settings);
+    for _ in 0..500 {
+        assert!(ask(&upstream, post()).await.is_err());
+    }
+    // 20 of 100, and 10 a second for 10 s.
+    let requests = order(&seen).len();
+    assert!((600..=710).contains(&requests), "{requests}");
+}
+
+#[tokio::test]
+async fn long_bodies_are_sent_once() {
+    let settings = Settings { max_replay_bytes: 3, ..Settings::default() };
+    let (upstream, seen) = upstream(&[&[Act::Answer(500, "")], &[]], settings);
+    let fault = ask(&upstream, post()).await.unwrap_err();
+    assert_eq!(order(&seen), [0]);
+    assert!(
+        fault.to_string().contains("not repeated: the body is longer than what is kept of it"),
+        "{fault}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_are_of_no_use_are_left_out() {
+    let (upstream, seen) = upstream(&[&[Act::Answer(401, "")], &[]], Settings::default());
+    for _ in 0..3 {
+        assert!(ask(&upstream, post()).await.is_ok());
+    }
+    assert_eq!(order(&seen), [0, 1, 1, 1]);
+    tokio::time::advance(10 * SECOND).await;
+    assert!(ask(&upstream, post()).await.is_ok());
+    assert_eq!(order(&seen), [0, 1, 1, 1, 0], "it is tried, and back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_all_of_them_unless_wanted() {
+    let (upstream, seen) = upstream(&[&[Act::Answer(401, ""); 2]], Settings::default());
+    for _ in 0..2 {
+        let fault = ask(&upstream, post()).await.unwrap_err();
+        assert_eq!(fault.kind(), Some(Kind::Upstream(K::AuthFailed)));
+    }
+    assert_eq!(order(&seen), [0, 0]);
+
+    let ejection = Ejection { all: true, ..Ejection::default() };
+    let settings = Settings { ejection, ..Settings::default() };
+    let (upstream, seen) = self::upstream(&[&[Act::Answer(401, "")]], settings);
+    assert!(ask(&upstream, post()).await.is_err());
+    let fault = ask(&upstream, post()).await.unwrap_err();
+    assert_eq!(
+        (fault.kind(), fault.retry_after()),
+        (Some(Kind::Upstream(K::Overloaded)), Some(10 * SECOND))
+    );
+    assert_eq!(order(&seen), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_much_time_is_left() {
+    let settings = Settings {
+        deadline_header: Some("x-timeout-ms".parse().unwrap()),
+        timeout: 10 * SECOND,
+        ..Settings::default()
+    };
+    let (upstream, seen) = upstream(&[&[Act::Answer(500, "")], &[]], settings);
+    let started = Instant::now();
+    ask(&upstream, post()).await.unwrap();
+    for (_, headers, _, deadline) in seen.lock().unwrap().iter() {
+        assert_eq!(headers["x-timeout-ms"], "10000");
+        assert_eq!(*deadline, Some(started + 10 * SECOND));
+    }
+}
+
+#[test]
+fn how_many_endpoints() {
+    let none: [UpstreamEndpoint<Endpoint>; 0] = [];
+    let catalog = || Catalog::shared_default().clone();
+    let error = Upstream::new(none, Settings::default(), catalog()).unwrap_err();
+    assert_eq!(error.to_string(), "an upstream has at least one endpoint");
+}
