@@ -17,6 +17,42 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 /// How one kind of provider says that something failed; see the [module](super).
 ///
 /// Immutable; share it in an [`Arc`].
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
+/// use tollgate::{fault::UpstreamKind, profile::{Answer, Content, Profile}};
+///
+/// let profile = Profile::preset("openai")?;
+/// let headers = HeaderMap::new();
+/// let body = r#"{"error":{"message":"You exceeded your current quota.","code":"insufficient_quota"}}"#;
+/// let content = Content::read(&headers, Bytes::from(body), 64 * 1024);
+/// let verdict = profile.classify(&Answer::new(StatusCode::TOO_MANY_REQUESTS, &headers, &content));
+/// // A 429, and yet nothing that waiting helps against: our own account there is empty.
+/// assert_eq!(verdict.fault.unwrap().kind, UpstreamKind::AccountExhausted);
+/// # Ok::<(), tollgate::profile::InvalidProfile>(())
+/// ```
+///
+/// With rules of one's own before those of a preset:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tollgate::profile::{Profile, Settings};
+///
+/// let mine: Settings = toml::from_str(r#"
+///     extends = "openai"
+///     message = ["/error/message"]
+///
+///     [[rule]]
+///     name = "no_seats"
+///     status = "4xx"
+///     body = [{ at = "/error/code", is = ["no_seats", 4711] }]
+///     fault = "overloaded"
+/// "#)?;
+/// let profile = Profile::named("mine", &BTreeMap::from([("mine".to_owned(), mine)]))?;
+/// assert_eq!(profile.name(), "mine");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Profile {
     pub(super) name: Box<str>,

@@ -1,24 +1,9 @@
 //! What a provider's answer means.
 //!
-//! An answer of a provider is evidence, not an answer. A [`Profile`] knows how one kind of provider says that something
+//! An answer of a provider is evidence, not an answer. A `Profile` knows how one kind of provider says that something
 //! failed, and reads a [`Fault`](crate::Fault) from it: ordered rules over status, header fields and JSON, with where
 //! the provider's words, its hint when to come again and its id of the request are. Profiles are data; those of
-//! [`Profile::presets`] are compiled in, others are written in TOML and may extend them.
-//!
-//! ```
-//! use bytes::Bytes;
-//! use http::{HeaderMap, StatusCode};
-//! use tollgate::{fault::UpstreamKind, profile::{Answer, Content, Profile}};
-//!
-//! let profile = Profile::preset("openai")?;
-//! let headers = HeaderMap::new();
-//! let body = r#"{"error":{"message":"You exceeded your current quota.","code":"insufficient_quota"}}"#;
-//! let content = Content::read(&headers, Bytes::from(body), 64 * 1024);
-//! let verdict = profile.classify(&Answer::new(StatusCode::TOO_MANY_REQUESTS, &headers, &content));
-//! // A 429, and yet nothing that waiting helps against: our own account there is empty.
-//! assert_eq!(verdict.fault.unwrap().kind, UpstreamKind::AccountExhausted);
-//! # Ok::<(), tollgate::profile::InvalidProfile>(())
-//! ```
+//! `Profile::presets` are compiled in, others are written in TOML and may extend them.
 //!
 //! # In which order the evidence counts
 //!
@@ -26,27 +11,6 @@
 //! 2. The rules, the profile's own before those of the one that it extends. The first that matches decides.
 //! 3. From 400 on, the [status](by_status()).
 //! 4. Below, an answer that claims to be JSON and is empty, cut off or something else is unexpected.
-//!
-//! # A profile of one's own
-//!
-//! ```
-//! use std::collections::BTreeMap;
-//! use tollgate::profile::{Profile, Settings};
-//!
-//! let mine: Settings = toml::from_str(r#"
-//!     extends = "openai"
-//!     message = ["/error/message"]
-//!
-//!     [[rule]]
-//!     name = "no_seats"
-//!     status = "4xx"
-//!     body = [{ at = "/error/code", is = ["no_seats", 4711] }]
-//!     fault = "overloaded"
-//! "#)?;
-//! let profile = Profile::named("mine", &BTreeMap::from([("mine".to_owned(), mine)]))?;
-//! assert_eq!(profile.name(), "mine");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 //!
 //! A condition compares whole values: a substring of a text may be the caller's own prompt, quoted.
 
