@@ -1,6 +1,8 @@
 //! What a message says that its content is.
 
 use http::{HeaderMap, header};
+#[cfg(feature = "profile")]
+use std::borrow::Cow;
 
 /// Types that end in `+json` and are sequences of values, or messages in a framing of their own.
 const SEQUENCES: [&[u8]; 4] = [
@@ -12,9 +14,11 @@ const SEQUENCES: [&[u8]; 4] = [
 
 /// `type/subtype` in small letters, without parameters.
 #[cfg(feature = "profile")]
-pub(crate) fn essence(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn essence(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let line = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    line.split(';').next().map(|kind| kind.trim().to_ascii_lowercase())
+    let kind = line.split(';').next()?.trim();
+    let small = kind.bytes().all(|byte| !byte.is_ascii_uppercase());
+    Some(if small { kind.into() } else { kind.to_ascii_lowercase().into() })
 }
 
 /// Whether the content is declared to be one JSON value in UTF-8.

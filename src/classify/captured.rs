@@ -5,7 +5,7 @@ use super::{
     plan::{Plan, plan},
 };
 use crate::{
-    decode::{Decoder, Pulled},
+    decode::{Decoder, Extent, decode_whole},
     fault::{Cause, UpstreamFault, UpstreamKind},
     profile::{Answer, Content, Profile, Verdict},
     stream::{Event, Framing, Splitter},
@@ -72,7 +72,10 @@ impl Events<'_> {
     fn judge(&self, decoder: Option<Decoder>, body: &Bytes) -> Verdict {
         let (stream, is_whole) = match decoder {
             None => (body.clone(), true),
-            Some(decoder) => decode(decoder, body.clone()),
+            Some(decoder) => {
+                let (stream, extent) = decode_whole(decoder, body.clone(), MAX_BYTES);
+                (stream, extent != Extent::Corrupt)
+            }
         };
         let mut splitter = Splitter::new(self.framing, MAX_BYTES);
         splitter.push(stream);
@@ -111,26 +114,6 @@ impl Events<'_> {
     fn unexpected(&self, is_whole: bool) -> Verdict {
         let cause = if is_whole { Cause::Status(self.status.as_u16()) } else { Cause::Encoding };
         Verdict { fault: Some(UpstreamFault::new(UpstreamKind::Unexpected, cause)), rule: None }
-    }
-}
-
-/// As much of a stream as can be decoded, and whether that is all of it.
-fn decode(mut decoder: Decoder, body: Bytes) -> (Bytes, bool) {
-    let mut stream = Vec::new();
-    // What grows in one coding and is nothing again in the next costs no memory, but time.
-    let mut patience = 64;
-    decoder.push(body);
-    decoder.finish();
-    loop {
-        match decoder.pull() {
-            Ok(Pulled::Data(piece)) if stream.len() + piece.len() <= MAX_BYTES => {
-                stream.extend_from_slice(&piece);
-            }
-            Ok(Pulled::Busy) if patience > 0 => patience -= 1,
-            // The end, or as far as is looked at.
-            Ok(_) => return (stream.into(), true),
-            Err(_) => return (stream.into(), false),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Fault,
     fault::{Cause, UpstreamFault, UpstreamKind},
-    normalize::rescue,
+    normalize::rescue_or,
     profile::{Answer, Content},
 };
 use bytes::{Bytes, BytesMut};
@@ -220,8 +220,5 @@ fn joined(pieces: &VecDeque<Bytes>) -> Bytes {
 
 /// Why an answer broke off: what its body says, or nothing that anybody knows.
 pub(super) fn broken(error: BoxError) -> Fault {
-    match rescue(&*error) {
-        Fault::Internal => UpstreamFault::new(UpstreamKind::Incomplete, Cause::CutOff).into(),
-        fault => fault,
-    }
+    rescue_or(&*error, UpstreamFault::new(UpstreamKind::Incomplete, Cause::CutOff))
 }

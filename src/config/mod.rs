@@ -57,8 +57,8 @@ pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
     model::{
         Auth, AuthMode, Body, Config, ContentEncoding, Credential, Duplicates, Edit, Ejection,
-        Endpoint, Forward, Http2, Limit, LimitUse, Numbers, PlanLimit, RateLimitHeaders, Repeat,
-        Route, Rules, Scheme, Server, StaticKey, Success, Upstream, Violations,
+        Endpoint, Forward, Http2, Limit, LimitUse, Numbers, PlanLimit, RateLimitHeaders, Route,
+        Rules, Scheme, Server, StaticKey, Success, Upstream, Violations,
     },
     schema::json_schema,
     values::{

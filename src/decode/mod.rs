@@ -128,6 +128,44 @@ impl Decoder {
     }
 }
 
+/// How much of a content could be decoded.
+#[cfg(feature = "profile")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    Whole,
+    /// As much as is looked at.
+    Limit,
+    /// As far as it is what its coding says.
+    Corrupt,
+}
+
+/// Decodes a content that is there as a whole, up to this many bytes.
+#[cfg(feature = "profile")]
+pub(crate) fn decode_whole(
+    mut decoder: Decoder,
+    content: Bytes,
+    max_bytes: usize,
+) -> (Bytes, Extent) {
+    let mut text = Vec::new();
+    // What grows in one coding and is nothing again in the next costs no memory, but time.
+    let mut patience = 64;
+    decoder.push(content);
+    decoder.finish();
+    let extent = loop {
+        match decoder.pull() {
+            Ok(Pulled::Data(piece)) if text.len() + piece.len() <= max_bytes => {
+                text.extend_from_slice(&piece);
+            }
+            Ok(Pulled::Busy) if patience > 0 => patience -= 1,
+            Ok(Pulled::Data(_) | Pulled::Busy) => break Extent::Limit,
+            Ok(Pulled::NeedsInput | Pulled::End) => break Extent::Whole,
+            Err(_) => break Extent::Corrupt,
+        }
+    };
+    (text.into(), extent)
+}
+
 /// Pulls the last of these stages, and those before it as it needs them.
 fn pull_last(stages: &mut [Stage], steps: &mut u32) -> Result<Pulled, Undecodable> {
     let Some((last, before)) = stages.split_last_mut() else {

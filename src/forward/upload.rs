@@ -1,7 +1,7 @@
 //! The request's body on its way to the provider.
 
 use super::hygiene::keep_request_trailers;
-use crate::{Fault, normalize::rescue};
+use crate::{Fault, normalize::rescue_or};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -103,8 +103,5 @@ fn finish(upload: Option<&Upload>) {
 
 /// A fault of the layer that watches the body; anything else is a client that broke off.
 fn client_fault(error: BoxError) -> Fault {
-    match rescue(&*error) {
-        Fault::Internal => Fault::BodyIncomplete,
-        fault => fault,
-    }
+    rescue_or(&*error, Fault::BodyIncomplete)
 }

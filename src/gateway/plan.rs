@@ -111,12 +111,7 @@ impl Plan {
                 limits: RouteLimits::new(config, route, &in_flight).map_err(invalid_limit)?,
                 validate: bodies::layer(config, route),
                 success: route.success,
-                repeat: match route.repeat {
-                    config::Repeat::Never => Repeat::Never,
-                    config::Repeat::Unsent => Repeat::Unsent,
-                    config::Repeat::Refused => Repeat::Refused,
-                    config::Repeat::Always => Repeat::Always,
-                },
+                repeat: route.repeat,
                 max_replay_bytes: bodies::max_replay_bytes(config, route),
             });
         }

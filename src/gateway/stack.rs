@@ -16,10 +16,9 @@ use crate::{
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
     limit::{InFlightLimitLayer, RateLimitLayer, in_flight::InFlightBody},
-    request_id,
     route::Router,
     server::{ClientBody, Record},
-    upstream::{OnStreamFault, ReplayBody, Upstream, UpstreamEndpoint},
+    upstream::{ReplayBody, StreamWatcher, Upstream, UpstreamEndpoint},
     validate::{ParsedBody, ValidatedBody},
     wrap::{WrapBody, WrapLayer},
 };
@@ -119,23 +118,13 @@ fn route_stack<S>(
 + Sync
 + use<S>
 where
-    S: Service<
-            Request<ReplayBody<UploadBody>>,
-            Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
-            Error = Fault,
-            Future: Send,
-        > + Clone
-        + Send
-        + Sync
-        + 'static,
+    S: Call,
 {
     let target = target.of_route(route);
     let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
     let forward = service_fn(move |mut request: Request<UploadBody>| {
-        if let Some(record) = request.extensions().get::<Arc<Record>>() {
-            let (record, id) = (record.clone(), request.headers().get(request_id::HEADER).cloned());
-            let tell = move |fault: &Fault| record.log_later(fault, id.as_ref());
-            request.extensions_mut().insert(OnStreamFault(Arc::new(tell)));
+        if let Some(record) = request.extensions().get::<Arc<Record>>().cloned() {
+            request.extensions_mut().insert(StreamWatcher(record));
         }
         // Whoever had to look at it has; what it takes in memory is for the next request.
         request.extensions_mut().remove::<ParsedBody>();
@@ -179,6 +168,33 @@ where
         .service(forward)
 }
 
+/// What calls one endpoint.
+trait Call:
+    Service<
+        Request<ReplayBody<UploadBody>>,
+        Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
+        Error = Fault,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Call for S where
+    S: Service<
+            Request<ReplayBody<UploadBody>>,
+            Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
+            Error = Fault,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Where a route's requests end.
 #[derive(Clone)]
 enum Target<S> {
@@ -187,20 +203,7 @@ enum Target<S> {
 }
 
 /// An upstream with connections of its own.
-fn target(
-    planned: &PlannedUpstream,
-    catalog: &Arc<Catalog>,
-) -> Target<
-    impl Service<
-        Request<ReplayBody<UploadBody>>,
-        Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
-        Error = Fault,
-        Future: Send,
-    > + Clone
-    + Send
-    + Sync
-    + use<>,
-> {
+fn target(planned: &PlannedUpstream, catalog: &Arc<Catalog>) -> Target<impl Call + use<>> {
     let (endpoints, settings, roots) = match planned {
         PlannedUpstream::Configured { endpoints, settings, roots } => (endpoints, settings, roots),
         PlannedUpstream::NotConfigured(fault) => return Target::Refuse(fault.clone()),
@@ -209,7 +212,7 @@ fn target(
         let forward = Forward::with_roots(planned.endpoint.clone(), roots);
         // A function and not `Forward` itself as the service: its future need not be boxed.
         let service = service_fn(move |request| forward.clone().send(request));
-        let endpoint = UpstreamEndpoint::new(planned.name.clone(), service)
+        let endpoint = UpstreamEndpoint::new(&*planned.name, service)
             .profile(planned.profile.clone())
             .priority(planned.priority)
             .weight(planned.weight)
@@ -226,18 +229,7 @@ fn target(
     }
 }
 
-impl<S> Target<S>
-where
-    S: Service<
-            Request<ReplayBody<UploadBody>>,
-            Response = Response<UpstreamBody<ReplayBody<UploadBody>>>,
-            Error = Fault,
-            Future: Send,
-        > + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+impl<S: Call> Target<S> {
     /// As this route wants it.
     fn of_route(self, route: &PlannedRoute) -> Self {
         let Self::Upstream(upstream) = self else { return self };

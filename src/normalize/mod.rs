@@ -66,6 +66,8 @@ mod own;
 mod rescue;
 mod service;
 
+#[cfg(any(feature = "forward", feature = "profile", feature = "validate", feature = "wrap"))]
+pub(crate) use self::rescue::rescue_or;
 pub use self::{
     future::ResponseFuture, layer::NormalizeLayer, own::own, rescue::rescue, service::Normalize,
 };

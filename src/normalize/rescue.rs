@@ -17,6 +17,15 @@ pub fn rescue(error: &(dyn Error + 'static)) -> Fault {
     Fault::Internal
 }
 
+/// The same, where whoever asks knows what an error means that nothing else does.
+#[cfg(any(feature = "forward", feature = "profile", feature = "validate", feature = "wrap"))]
+pub(crate) fn rescue_or(error: &(dyn Error + 'static), unknown: impl Into<Fault>) -> Fault {
+    match rescue(error) {
+        Fault::Internal => unknown.into(),
+        fault => fault,
+    }
+}
+
 fn known(error: &(dyn Error + 'static)) -> Option<Fault> {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return Some(fault.clone());

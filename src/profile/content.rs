@@ -1,10 +1,10 @@
 //! The body of an answer as evidence: decoded, and read as JSON where it is JSON.
 
 use crate::{
-    decode::{Decoder, Pulled},
+    decode::{Decoder, Extent, decode_whole},
     json::{Document, Duplicates, Syntax},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 use http::{HeaderMap, header};
 use serde::de::IgnoredAny;
@@ -42,9 +42,9 @@ impl Content {
             Ok(None) => body,
             // A content of no bytes at all is empty, whatever its coding.
             Ok(Some(_)) if body.is_empty() => body,
-            Ok(Some(decoder)) => match decode(decoder, body, max_bytes) {
-                Some(decoded) => decoded,
-                None => return Self::Undecodable,
+            Ok(Some(decoder)) => match decode_whole(decoder, body, max_bytes) {
+                (decoded, Extent::Whole) => decoded,
+                _ => return Self::Undecodable,
             },
             Err(_) => return Self::Undecodable,
         };
@@ -76,23 +76,6 @@ impl Content {
     /// Whether it was read, and is JSON.
     pub(super) const fn is_json(&self) -> bool {
         matches!(self, Self::Json(_) | Self::Opaque)
-    }
-}
-
-fn decode(mut decoder: Decoder, body: Bytes, max_bytes: usize) -> Option<Bytes> {
-    let mut text = BytesMut::new();
-    // What grows in one coding and is nothing again in the next costs no memory, but time.
-    let mut patience = 64;
-    decoder.push(body);
-    decoder.finish();
-    loop {
-        match decoder.pull().ok()? {
-            Pulled::Data(piece) if text.len() + piece.len() > max_bytes => return None,
-            Pulled::Data(piece) => text.extend_from_slice(&piece),
-            Pulled::Busy if patience == 0 => return None,
-            Pulled::Busy => patience -= 1,
-            Pulled::NeedsInput | Pulled::End => return Some(text.freeze()),
-        }
     }
 }
 

@@ -1,4 +1,8 @@
-use crate::{Fault, auth::Principal, upstream::Attempts};
+use crate::{
+    Fault,
+    auth::Principal,
+    upstream::{Attempts, WatchStreams},
+};
 use http::{HeaderValue, Method, StatusCode};
 use std::{
     sync::{
@@ -74,9 +78,11 @@ impl Record {
             }
         }
     }
+}
 
-    /// The line of an answer that failed after its head had left.
-    pub(crate) fn log_later(&self, fault: &Fault, id: Option<&HeaderValue>) {
+/// The line of an answer that failed after its head had left.
+impl WatchStreams for Record {
+    fn failed(&self, fault: &Fault, id: Option<&HeaderValue>) {
         let request_id = printable(id);
         let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
         let duration_ms = millis(self.started.elapsed());

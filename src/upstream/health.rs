@@ -1,7 +1,6 @@
 //! Which endpoints are of use at the moment.
 
-use crate::Fault;
-use crate::fault::{EndpointHealth, UpstreamFault};
+use crate::fault::{EndpointHealth, Kind, UpstreamFault};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -48,10 +47,14 @@ const COOL_DOWN: Duration = Duration::from_secs(1);
 
 /// How one endpoint is. Clones share it; [`worker`](Self::worker) makes one that counts by itself.
 #[derive(Clone, Debug)]
-pub(crate) struct Health {
+pub(crate) struct Health(Arc<Seen>);
+
+/// An endpoint as one worker sees it. Requests count references of this and not of what is shared: no two cores write to one
+/// place for it.
+#[derive(Debug)]
+struct Seen {
     shared: Arc<Shared>,
-    /// Of one worker: every request writes here.
-    window: Arc<Window>,
+    window: Window,
 }
 
 #[derive(Debug)]
@@ -92,7 +95,6 @@ pub(crate) enum State {
 pub(super) struct Permit {
     health: Health,
     probe: bool,
-    told: bool,
 }
 
 impl Health {
@@ -105,18 +107,22 @@ impl Health {
             probing: AtomicBool::new(false),
             strikes: Mutex::new(0),
         };
-        Self { shared: Arc::new(shared), window: Arc::default() }
+        Self::seen(Arc::new(shared))
+    }
+
+    fn seen(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Seen { shared, window: Window::default() }))
     }
 
     /// The same endpoint, seen by another worker.
     #[cfg(any(test, feature = "standalone"))]
     pub(crate) fn worker(&self) -> Self {
-        Self { shared: self.shared.clone(), window: Arc::default() }
+        Self::seen(self.0.shared.clone())
     }
 
     /// How it is now.
     pub(crate) fn state(&self, now: Instant) -> State {
-        let shared = &*self.shared;
+        let shared = &*self.0.shared;
         let out = shared.out_until.load(Ordering::Acquire);
         let pause = shared.pause_until.load(Ordering::Acquire);
         if out == 0 && pause == 0 {
@@ -140,7 +146,7 @@ impl Health {
         let probe = match self.state(now) {
             State::Available => false,
             State::Due => {
-                let free = !self.shared.probing.swap(true, Ordering::AcqRel);
+                let free = !self.0.shared.probing.swap(true, Ordering::AcqRel);
                 if !free && !anyway {
                     return None;
                 }
@@ -149,39 +155,39 @@ impl Health {
             State::Out(_) if anyway => false,
             State::Out(_) => return None,
         };
-        Some(Permit { health: self.clone(), probe, told: false })
+        Some(Permit { health: self.clone(), probe })
     }
 
     /// A failure after the answer had begun: of a request that was counted as a success already.
     pub(crate) fn failed_later(&self, fault: &UpstreamFault, now: Instant) {
-        if Fault::Upstream(fault.clone()).disposition().health != EndpointHealth::Unaffected {
-            self.window.uncount();
+        if Kind::Upstream(fault.kind).disposition().health != EndpointHealth::Unaffected {
+            self.0.window.uncount();
             self.fail(fault, false, now);
         }
     }
 
     fn succeed(&self, now: Instant) {
-        self.window.count(&self.shared, now, false);
-        if self.shared.out_until.load(Ordering::Acquire) != 0 {
-            *self.shared.strikes() = 0;
-            self.shared.out_until.store(0, Ordering::Release);
+        self.0.window.count(&self.0.shared, now, false);
+        if self.0.shared.out_until.load(Ordering::Acquire) != 0 {
+            *self.0.shared.strikes() = 0;
+            self.0.shared.out_until.store(0, Ordering::Release);
         }
     }
 
     fn fail(&self, fault: &UpstreamFault, was_probe: bool, now: Instant) {
-        match Fault::Upstream(fault.clone()).disposition().health {
+        match Kind::Upstream(fault.kind).disposition().health {
             EndpointHealth::Unaffected => self.succeed(now),
             EndpointHealth::CoolDown => {
                 let wait = fault.retry_after.filter(|wait| !wait.is_zero()).unwrap_or(COOL_DOWN);
-                let until = self.shared.millis(now + wait.min(self.shared.ejection.longest));
-                self.shared.pause_until.fetch_max(until, Ordering::AcqRel);
+                let until = self.0.shared.millis(now + wait.min(self.0.shared.ejection.longest));
+                self.0.shared.pause_until.fetch_max(until, Ordering::AcqRel);
                 if was_probe {
                     // It is there, and busy.
                     self.succeed(now);
                 }
             }
             EndpointHealth::Failure => {
-                if self.window.count(&self.shared, now, true) || was_probe {
+                if self.0.window.count(&self.0.shared, now, true) || was_probe {
                     self.eject(now);
                 }
             }
@@ -190,7 +196,7 @@ impl Health {
     }
 
     fn eject(&self, now: Instant) {
-        let shared = &*self.shared;
+        let shared = &*self.0.shared;
         let mut strikes = shared.strikes();
         if shared.out_until.load(Ordering::Acquire) > shared.millis(now) {
             // Requests that were under way tell the same again.
@@ -200,7 +206,7 @@ impl Health {
         *strikes = strikes.saturating_add(1);
         let out = shared.ejection.base.saturating_mul(times).min(shared.ejection.longest);
         shared.out_until.store(shared.millis(now + out).max(1), Ordering::Release);
-        self.window.clear();
+        self.0.window.clear();
     }
 }
 
@@ -251,14 +257,12 @@ impl Window {
 
 impl Permit {
     /// The endpoint did what was asked.
-    pub(super) fn succeeded(mut self, now: Instant) {
-        self.told = true;
+    pub(super) fn succeeded(self, now: Instant) {
         self.health.succeed(now);
     }
 
     /// The endpoint failed, or refused.
-    pub(super) fn failed(mut self, fault: &UpstreamFault, now: Instant) {
-        self.told = true;
+    pub(super) fn failed(self, fault: &UpstreamFault, now: Instant) {
         self.health.fail(fault, self.probe, now);
     }
 }
@@ -267,7 +271,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if self.probe {
             // A probe that was broken off has found out nothing; the next one may.
-            self.health.shared.probing.store(false, Ordering::Release);
+            self.health.0.shared.probing.store(false, Ordering::Release);
         }
     }
 }

@@ -43,7 +43,7 @@ pub use self::{
     health::Ejection,
     outcome::{Outcome, Repeat},
     replay::ReplayBody,
-    run::{InvalidUpstream, OnStreamFault, Upstream},
+    run::{InvalidUpstream, StreamWatcher, Upstream, WatchStreams},
 };
 
 use http::HeaderName;

@@ -1,9 +1,6 @@
 //! What became of one attempt, and what may follow from it.
 
-use crate::{
-    Fault,
-    fault::{Cause, NextEndpoint, UpstreamFault, UpstreamKind},
-};
+use crate::fault::{Cause, Kind, NextEndpoint, UpstreamFault, UpstreamKind};
 use http::Method;
 
 /// What became of an attempt, as far as it matters for whether the work may have been done.
@@ -64,24 +61,29 @@ const fn is_failure(cause: Cause) -> bool {
     matches!(cause, Cause::Status(status) if status >= 400)
 }
 
-/// What may be repeated.
+/// What may be sent again after it failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "standalone",
+    derive(serde::Deserialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Repeat {
     /// Nothing.
     Never,
-    /// What was not sent.
+    /// What the provider has not seen.
     Unsent,
-    /// What was not sent or was refused; everything that failed, for idempotent methods (RFC 9110, section 9.2.2).
+    /// Besides, what it has refused; and everything, for idempotent methods such as GET (RFC 9110, section 9.2.2).
     #[default]
     Refused,
-    /// Everything that failed: the work may be done twice, and paid for twice.
+    /// Everything, also where the work may have been done: it may be paid for twice.
     Always,
 }
 
 /// Whether a request may be sent once more after it failed like this.
 pub(super) fn may_repeat(repeat: Repeat, method: &Method, fault: &UpstreamFault) -> bool {
-    let next = fault_disposition(fault);
+    let next = Kind::Upstream(fault.kind).disposition().next_endpoint;
     if next == NextEndpoint::Never && !is_cut_off(fault) {
         // Another one would say the same.
         return false;
@@ -96,10 +98,6 @@ pub(super) fn may_repeat(repeat: Repeat, method: &Method, fault: &UpstreamFault)
         Outcome::Refused => matches!(repeat, Repeat::Refused | Repeat::Always),
         Outcome::Unknown => repeat == Repeat::Always,
     }
-}
-
-fn fault_disposition(fault: &UpstreamFault) -> NextEndpoint {
-    Fault::Upstream(fault.clone()).disposition().next_endpoint
 }
 
 /// Cut off before the caller saw anything of it, which is why it could be repeated at all.

@@ -176,16 +176,22 @@ struct Constant<S> {
     repeat: Repeat,
     method: Method,
     request_id: Option<HeaderValue>,
-    on_stream_fault: Option<OnStreamFault>,
+    watcher: Option<StreamWatcher>,
 }
 
-/// Hears of a failure within a stream whose head the caller has already, in the extensions of a request.
-#[derive(Clone)]
-pub struct OnStreamFault(pub Arc<dyn Fn(&Fault) + Send + Sync>);
+/// Hears of failures within streams whose head the caller has already.
+pub trait WatchStreams: Send + Sync {
+    /// The stream that answers the request of this id has failed.
+    fn failed(&self, fault: &Fault, request_id: Option<&HeaderValue>);
+}
 
-impl fmt::Debug for OnStreamFault {
+/// Who hears of it, in the extensions of a request.
+#[derive(Clone)]
+pub struct StreamWatcher(pub Arc<dyn WatchStreams>);
+
+impl fmt::Debug for StreamWatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnStreamFault").finish_non_exhaustive()
+        f.debug_struct("StreamWatcher").finish_non_exhaustive()
     }
 }
 
@@ -213,7 +219,7 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
         request: Request<B>,
     ) -> Self {
         let (mut parts, body) = request.into_parts();
-        let on_stream_fault = parts.extensions.remove();
+        let watcher = parts.extensions.remove();
         // What becomes another protocol cannot become it twice.
         let once = parts.headers.contains_key(header::UPGRADE) || repeat == Repeat::Never;
         let most = if once { 1 } else { shared.attempts };
@@ -226,7 +232,7 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
         let method = parts.method.clone();
         let request_id = parts.headers.get(request_id::HEADER).cloned();
         Self {
-            constant: Constant { shared, repeat, method, request_id, on_stream_fault },
+            constant: Constant { shared, repeat, method, request_id, watcher },
             parts: Some(parts),
             bodies,
             deadline,
@@ -249,7 +255,9 @@ where
         R: Body<Data = Bytes> + Send + Unpin + 'static,
         R::Error: Into<BoxError>,
     {
-        self.constant.shared.budget.deposit();
+        if self.most > 1 {
+            self.constant.shared.budget.deposit();
+        }
         for number in 1_u32.. {
             let (at, permit) = match self.choose() {
                 Ok(chosen) => chosen,
@@ -260,13 +268,15 @@ where
             };
             let began = Instant::now();
             let answered = self.constant.attempt(at, request).await;
-            let took = began.elapsed();
+            let ended = Instant::now();
+            let took = ended - began;
             self.tries[at] += 1;
             let fault = match answered {
                 Ok(mut response) => {
-                    permit.succeeded(Instant::now());
-                    self.note(at, Outcome::Delivered, None, took);
+                    permit.succeeded(ended);
+                    // Of the usual case there is nothing to tell.
                     if number > 1 {
+                        self.note(at, Outcome::Delivered, None, took);
                         response.extensions_mut().insert(std::mem::take(&mut self.attempts));
                     }
                     return Ok(response);
@@ -275,7 +285,7 @@ where
                 // The caller's side, or a defect: nobody else would do better.
                 Err(fault) => return Err(fault),
             };
-            permit.failed(&fault, Instant::now());
+            permit.failed(&fault, ended);
             self.note(at, Outcome::of(&fault), Some(fault.kind), took);
             let again = may_repeat(self.constant.repeat, &self.constant.method, &fault);
             if self.worst.as_ref().is_none_or(|worst| tells(&fault) >= tells(worst)) {
@@ -410,13 +420,13 @@ impl<S> Constant<S> {
         let response = service.call(request).await.map_err(|error| rescue(&*error.into()))?;
         let voice = || {
             let health = member.health.clone();
-            let on_stream_fault = self.on_stream_fault.clone();
+            let (watcher, request_id) = (self.watcher.clone(), self.request_id.clone());
             Voice {
                 catalog: self.shared.catalog.clone(),
                 request_id: self.request_id.clone(),
                 on_fault: Some(Box::new(move |fault: &Fault| {
-                    if let Some(OnStreamFault(tell)) = on_stream_fault {
-                        tell(fault);
+                    if let Some(StreamWatcher(watcher)) = watcher {
+                        watcher.failed(fault, request_id.as_ref());
                     }
                     if let Fault::Upstream(fault) = fault {
                         health.failed_later(fault, Instant::now());

@@ -4,7 +4,7 @@ use super::{
     decoding::Decoding,
     policy::{Expected, Policy},
 };
-use crate::{Fault, envelope::ResponseBody, normalize::rescue};
+use crate::{Fault, envelope::ResponseBody, normalize::rescue_or};
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body;
@@ -232,10 +232,7 @@ where
 
 /// A fault of the layer that watches the body; anything else is a client that broke off.
 fn broken(error: BoxError) -> Fault {
-    match rescue(&*error) {
-        Fault::Internal => Fault::BodyIncomplete,
-        fault => fault,
-    }
+    rescue_or(&*error, Fault::BodyIncomplete)
 }
 
 impl<S: Service<Request<ValidatedBody<R>>>, R> fmt::Debug for ResponseFuture<S, R> {

@@ -3,9 +3,9 @@ use super::{
     plan::{Exchange, Plan, plan},
 };
 use crate::{
-    Catalog, Fault, envelope,
+    Catalog, envelope,
     fault::{Cause, UpstreamFault, UpstreamKind},
-    normalize::rescue,
+    normalize::rescue_or,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, response::Parts};
@@ -105,12 +105,9 @@ fn catalog_answer(
     error: &WrapError,
     context: envelope::Context<'_>,
 ) -> Response<Bytes> {
-    let fault = match rescue(error) {
-        // Nothing that anybody knows: the body was cut off, whoever did it.
-        Fault::Internal => UpstreamFault::new(UpstreamKind::Incomplete, Cause::CutOff).into(),
-        fault => fault,
-    };
-    catalog.respond(&fault, context)
+    // What nobody knows: the body was cut off, whoever did it.
+    let cut_off = UpstreamFault::new(UpstreamKind::Incomplete, Cause::CutOff);
+    catalog.respond(&rescue_or(error, cut_off), context)
 }
 
 fn wrap<B: Body<Data = Bytes>>(

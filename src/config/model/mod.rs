@@ -11,13 +11,13 @@ pub use self::{
     auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
     body::{Body, ContentEncoding, Duplicates, Edit, Numbers, Rules, Violations},
     limit::{Limit, LimitUse, PlanLimit},
-    route::{Repeat, Route, Success},
+    route::{Route, Success},
     server::{RateLimitHeaders, Server},
     upstream::{Credential, Ejection, Endpoint, Http2, Upstream},
 };
 
 use super::values::{Invalid, Name};
-use crate::{catalog, profile};
+use crate::{catalog, profile, upstream::Repeat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{

@@ -2,6 +2,7 @@ use super::{AuthMode, Body, Edit, LimitUse, Rules};
 use crate::config::values::{
     Methods, Name, PathPattern, PathTemplate, SchemaSource, ScopeTemplate,
 };
+use crate::upstream::Repeat;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -79,19 +80,4 @@ pub enum Success {
     AsIs,
     /// The provider's JSON as `{"data":…,"error":null}`.
     Wrap,
-}
-
-/// What may be sent again after it failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Repeat {
-    /// Nothing.
-    Never,
-    /// What the provider has not seen.
-    Unsent,
-    /// Besides, what it has refused; and for idempotent methods, such as GET, everything.
-    #[default]
-    Refused,
-    /// Everything, also where the work may have been done: it may be paid for twice.
-    Always,
 }
