@@ -30,7 +30,8 @@ fn is_sane(id: &[u8]) -> bool {
     (1..=MAX_LEN).contains(&id.len()) && id.iter().all(sane)
 }
 
-fn generate() -> HeaderValue {
+/// 32 hexadecimal digits that nothing else has.
+pub(crate) fn generate() -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut id = [0; 32];
     for (pair, byte) in id.chunks_exact_mut(2).zip(fastrand::u128(..).to_ne_bytes()) {

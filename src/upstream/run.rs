@@ -23,7 +23,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -177,6 +177,8 @@ struct Constant<S> {
     method: Method,
     request_id: Option<HeaderValue>,
     watcher: Option<StreamWatcher>,
+    /// The idempotency key that was made for the request, once one was wanted.
+    key: OnceLock<HeaderValue>,
 }
 
 /// Hears of failures within streams whose head the caller has already.
@@ -232,7 +234,14 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
         let method = parts.method.clone();
         let request_id = parts.headers.get(request_id::HEADER).cloned();
         Self {
-            constant: Constant { shared, repeat, method, request_id, watcher },
+            constant: Constant {
+                shared,
+                repeat,
+                method,
+                request_id,
+                watcher,
+                key: OnceLock::new(),
+            },
             parts: Some(parts),
             bodies,
             deadline,
@@ -445,12 +454,10 @@ impl<S> Constant<S> {
         if request.headers().contains_key(name) || self.method.is_safe() {
             return;
         }
-        let callers = request.headers().get(CALLERS).cloned();
-        // The request id is one per request of a caller, which may be sent by hand: so it is not the key itself.
-        let key = callers.or_else(|| self.request_id.clone());
-        if let Some(key) = key {
-            request.headers_mut().insert(name.clone(), key);
-        }
+        let callers = request.headers().get(CALLERS);
+        // Not the request's id: callers choose theirs, and two who choose the same would get one answer.
+        let key = callers.unwrap_or_else(|| self.key.get_or_init(request_id::generate)).clone();
+        request.headers_mut().insert(name.clone(), key);
     }
 }
 

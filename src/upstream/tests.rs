@@ -40,6 +40,22 @@ type Endpoint = BoxCloneSyncService<Request<ReplayBody<Client>>, Response<Full<B
 
 /// Endpoints that act by script; then they answer well.
 fn upstream(scripts: &[&[Act]], settings: Settings) -> (Upstream<Endpoint>, Seen) {
+    upstream_of("grsai", scripts, settings)
+}
+
+/// The same with another profile: `mine` is grsai with a field for keys.
+fn upstream_of(
+    profile: &str,
+    scripts: &[&[Act]],
+    settings: Settings,
+) -> (Upstream<Endpoint>, Seen) {
+    let mine = crate::profile::Settings {
+        extends: Some("grsai".into()),
+        idempotency_header: Some("x-key".into()),
+        ..Default::default()
+    };
+    let own = std::collections::BTreeMap::from([("mine".to_owned(), mine)]);
+    let profile = Arc::new(Profile::named(profile, &own).unwrap());
     let seen = Seen::default();
     let endpoints = scripts.iter().enumerate().map(|(number, script)| {
         let script = Arc::new(Mutex::new(script.iter().copied().collect::<VecDeque<_>>()));
@@ -71,9 +87,8 @@ fn upstream(scripts: &[&[Act]], settings: Settings) -> (Upstream<Endpoint>, Seen
                 });
             future
         });
-        let profile = Arc::new(Profile::preset("grsai").unwrap());
         UpstreamEndpoint::new(format!("e{number}"), BoxCloneSyncService::new(service))
-            .profile(profile)
+            .profile(profile.clone())
             .priority(u32::try_from(number).unwrap())
     });
     let catalog = Catalog::shared_default().clone();
@@ -293,6 +308,28 @@ async fn how_much_time_is_left() {
         assert_eq!(headers["x-timeout-ms"], "10000");
         assert_eq!(*deadline, Some(started + 10 * SECOND));
     }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_for_each_request() {
+    let (upstream, seen) =
+        upstream_of("mine", &[&[Act::Answer(500, "")], &[]], Settings::default());
+    for _ in 0..2 {
+        // The same id of the request each time, as a caller may send it.
+        ask(&upstream, post()).await.unwrap();
+    }
+    let mut own = post();
+    own.headers_mut().insert("idempotency-key", "order-7".parse().unwrap());
+    ask(&upstream, own).await.unwrap();
+    let mut get = post();
+    *get.method_mut() = Method::GET;
+    ask(&upstream, get).await.unwrap();
+    let seen = seen.lock().unwrap();
+    let keys: Vec<_> = seen.iter().map(|(_, headers, ..)| headers.get("x-key")).collect();
+    let [first, again, second, own, get] = keys[..] else { panic!("{keys:?}") };
+    assert!(first == again && first != second && first.is_some() && second.is_some(), "{keys:?}");
+    assert_eq!((own, get), (Some(&"order-7".parse().unwrap()), None));
+    assert_ne!(first, Some(&"r1".parse().unwrap()));
 }
 
 #[test]
