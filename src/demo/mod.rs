@@ -19,7 +19,7 @@ const EXAMPLE: &str = include_str!("../../examples/apistor.toml");
 const TIMEOUT_MS: &str = "4000";
 
 /// Starts the simulated provider on a free port of the loopback, in a thread that lasts as long as the process. A
-/// reliable one draws whatever it is asked for.
+/// reliable one draws whatever it is asked for, unless the input is not allowed.
 ///
 /// # Errors
 ///

@@ -235,7 +235,10 @@ fn decide(request: &Request<Bytes>, site: &Site) -> io::Result<Act> {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let prompt = body.get("prompt").and_then(Value::as_str).unwrap_or_default();
     match Scenario::chosen(request.headers(), prompt) {
-        Ok(_) if site.reliable => act(Scenario::Ok, site),
+        // What is wrong with the input is wrong anywhere.
+        Ok(scenario) if site.reliable && scenario != Scenario::ModerationInput => {
+            act(Scenario::Ok, site)
+        }
         Ok(scenario) => act(scenario, site),
         Err(Unknown) => Ok(unknown_scenario().into()),
     }

@@ -61,7 +61,7 @@ struct Site {
     addr: SocketAddr,
     pace: Pace,
     tasks: Tasks,
-    /// Nothing goes wrong, whatever a request asks for.
+    /// Nothing goes wrong, whatever a request asks for, but with inputs that are not allowed.
     reliable: bool,
 }
 
@@ -80,7 +80,7 @@ impl Provider {
         })
     }
 
-    /// The same, and nothing goes wrong.
+    /// The same, and nothing goes wrong but with inputs that are not allowed.
     pub(crate) fn reliable(mut self) -> Self {
         self.site.reliable = true;
         self
