@@ -4,6 +4,7 @@ use super::{
     answer::Answer,
     rule::{Judgement, Rule},
 };
+use crate::json::{Kind, Value};
 use std::collections::HashMap;
 
 /// Rules in their order. Most of them want a member of a name that most answers do not have, and are passed over.
@@ -50,8 +51,10 @@ impl Rules {
         }
         let members = answer.root().and_then(|root| root.members());
         let bit = |name: &str| self.bits.get(name).copied().unwrap_or_default();
-        // A rule that wants nothing in particular is for every body.
-        let has = members.into_iter().flatten().fold(1 << 63, |all, (name, _)| all | bit(name));
+        // A rule that wants nothing in particular is for every body. Nothing is what a member is that is `null`.
+        let is_there = |(_, value): &(&str, Value<'_>)| value.kind() != Kind::Null;
+        let members = members.into_iter().flatten().filter(is_there);
+        let has = members.fold(1 << 63, |all, (name, _)| all | bit(name));
         let mut rules = self.rules.iter().filter(|(_, wants)| wants & has != 0);
         rules.find_map(|(rule, _)| Some((rule, rule.judge(answer)?)))
     }
