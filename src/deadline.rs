@@ -10,7 +10,11 @@ pub struct Deadline(pub Instant);
 
 /// The moment after this time from now; for a time without end, one that nobody lives to see.
 pub(crate) fn after(time: Duration) -> Instant {
+    later(Instant::now(), time)
+}
+
+/// The same from another moment.
+pub(crate) fn later(moment: Instant, time: Duration) -> Instant {
     const AGES: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or_else(|| now + AGES)
+    moment.checked_add(time).unwrap_or_else(|| moment + AGES)
 }

@@ -110,7 +110,8 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let (ready, all_ready) = mpsc::channel();
     let mut workers = Vec::with_capacity(count);
     for (number, listener) in listeners.into_iter().enumerate() {
-        let ((stack, warm_up), options, drain) = (plan.worker(), options.clone(), drain.clone());
+        let ((stack, warm_up), options, drain) =
+            (plan.worker(count), options.clone(), drain.clone());
         let (ending, ready) = (Ending(ending.clone()), ready.clone());
         let worker = thread::Builder::new()
             .name(format!("worker-{number}"))

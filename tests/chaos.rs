@@ -23,7 +23,7 @@ mod provider;
 mod support;
 
 use fastrand::Rng;
-use provider::{Deed, ID, Shape, Want, World, body, events, gzip, is_large};
+use provider::{Deed, ID, Shape, Want, World, body, events, is_large};
 use std::{
     collections::BTreeMap,
     env,
@@ -35,7 +35,7 @@ use std::{
 };
 use support::{
     Answer, Client, Gateway, Setup, Version, assert_envelope, assert_event, assert_fault,
-    client::Ask, http2::Http2, soon,
+    client::Ask, gzip, http2::Http2, soon,
 };
 use tokio::task::JoinSet;
 use tollgate::{Catalog, Kind};

@@ -68,6 +68,22 @@ fn bytes_of_any_kind() {
     assert_eq!(json_of(&out)[0]["fault"], "unexpected");
 }
 
+/// A capture of the wire has its chunks, and one of curl has not.
+#[test]
+fn chunks() {
+    let directory = Directory::default();
+    for body in [
+        "{\"error\":{\"code\":\"insufficient_quota\"}}",
+        "15;x=y\r\n{\"error\":{\"code\":\"ins\r\n14\r\nufficient_quota\"}} \r\n0\r\n\r\n",
+    ] {
+        let text = format!("HTTP/1.1 429 Too Many\r\ntransfer-encoding: chunked\r\n\r\n{body}");
+        let file = directory.file("answer", text);
+        let (_, out, _) =
+            run(&["classify", "--profile", "openai", "--json", file.to_str().unwrap()], &[]);
+        assert_eq!(json_of(&out)[0]["fault"], "account_exhausted", "{body}");
+    }
+}
+
 #[test]
 fn standard_input() {
     let mut command = Command::new(BINARY);

@@ -9,11 +9,12 @@
 mod support;
 
 use http::StatusCode;
-use std::{io::Write as _, sync::Arc};
+use std::sync::Arc;
 use support::{
     Act, CALLER, Gateway, MARKER, Origin, Received, Setup, Version, assert_envelope, assert_fault,
     client::Ask,
     envelope::entry_of,
+    gzip,
     http2::{full, h2c_origin, tls_origin},
     origin::answer,
 };
@@ -178,12 +179,6 @@ const LENGTHS: &[Exit] = &[
         send("HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\nhello")
     }),
 ];
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 /// A provider that fails as the last segment of the path says.
 async fn failing() -> Origin {

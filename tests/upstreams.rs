@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "upstreams/adapt.rs"]
+mod adapt;
 #[path = "upstreams/admin.rs"]
 mod admin;
 #[path = "upstreams/apistor.rs"]

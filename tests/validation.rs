@@ -5,11 +5,12 @@
 mod support;
 
 use serde_json::Value;
-use std::{io::Write as _, sync::Arc};
+use std::sync::Arc;
 use support::{
     Act, Answer, CREDENTIAL, Gateway, Origin, Setup, Version, assert_envelope, assert_fault,
     client::Ask,
     gateway::{Directory, run},
+    gzip,
     origin::{answer, ok},
     soon,
 };
@@ -89,12 +90,6 @@ fn refusal(gateway: &Gateway, answer: &Answer) -> (u16, String, String) {
 /// Compares all rows before it complains.
 fn assert_rows(wrong: &[String]) {
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn chunk(text: &str) -> String {

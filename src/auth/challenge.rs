@@ -1,17 +1,19 @@
 use super::{Accept, credential::X_API_KEY};
 use crate::Fault;
 use http::{HeaderValue, StatusCode};
-use std::fmt::{self, Write};
 
 /// The longest scope that a challenge names, in bytes.
 const MAX_SCOPE_LEN: usize = 128;
 
-/// The name of what is protected, as the inside of a quoted string (RFC 9110, section 5.6.4).
+/// The name of what is protected, as challenges begin with it.
 #[derive(Clone, Debug)]
-pub(super) struct Realm(Box<str>);
+pub(super) struct Realm {
+    bearer: Box<str>,
+    api_key: Box<str>,
+}
 
 impl Realm {
-    /// Quotes and backslashes are escaped; what a quoted string cannot hold becomes `?`.
+    /// Quotes and backslashes are escaped; what a quoted string (RFC 9110, section 5.6.4) cannot hold becomes `?`.
     pub(super) fn new(text: &str) -> Self {
         let mut quoted = String::with_capacity(text.len());
         for char in text.chars() {
@@ -21,13 +23,10 @@ impl Realm {
                 _ => quoted.push('?'),
             }
         }
-        Self(quoted.into())
-    }
-}
-
-impl fmt::Display for Realm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Self {
+            bearer: format!(r#"Bearer realm="{quoted}""#).into(),
+            api_key: format!(r#"ApiKey realm="{quoted}", header="{X_API_KEY}""#).into(),
+        }
     }
 }
 
@@ -40,7 +39,7 @@ pub(super) fn challenge<'a>(
     status: StatusCode,
     scopes: impl Iterator<Item = &'a str>,
 ) -> Option<HeaderValue> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(128);
     match status {
         // A malformed credential may well be a bad request (RFC 6750, section 3.1).
         StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST
@@ -50,8 +49,8 @@ pub(super) fn challenge<'a>(
                 push_bearer(&mut text, realm, fault, scopes);
             }
             if accept.api_key() {
-                let comma = if text.is_empty() { "" } else { ", " };
-                let _ = write!(text, r#"{comma}ApiKey realm="{realm}", header="{X_API_KEY}""#);
+                text.push_str(if text.is_empty() { "" } else { ", " });
+                text.push_str(&realm.api_key);
             }
         }
         // To whoever has not enough, only RFC 6750 has something to say.
@@ -69,9 +68,9 @@ fn push_bearer<'a>(
     fault: &Fault,
     scopes: impl Iterator<Item = &'a str>,
 ) {
-    let _ = write!(text, r#"Bearer realm="{realm}""#);
+    text.push_str(&realm.bearer);
     if let Some(error) = error_code(fault) {
-        let _ = write!(text, r#", error="{error}""#);
+        text.extend([r#", error=""#, error, "\""]);
     }
     if *fault == Fault::Forbidden {
         push_scopes(text, scopes);
@@ -91,7 +90,7 @@ fn error_code(fault: &Fault) -> Option<&'static str> {
 fn push_scopes<'a>(text: &mut String, scopes: impl Iterator<Item = &'a str>) {
     let mut scopes = scopes.filter(|scope| is_scope_token(scope));
     let Some(first) = scopes.next() else { return };
-    let _ = write!(text, r#", scope="{first}"#);
+    text.extend([r#", scope=""#, first]);
     scopes.for_each(|scope| text.extend([" ", scope]));
     text.push('"');
 }

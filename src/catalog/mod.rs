@@ -49,7 +49,7 @@ pub use self::{
     settings::{EntryPatch, InvalidCatalog, Mistake, Settings},
 };
 pub(crate) use self::{
-    message::{Message, json_string},
+    message::{Message, json_string, push_json_string},
     source::nearest,
 };
 

@@ -1,7 +1,8 @@
 //! An answer that is there as a whole: from a file, a test, a fuzzer.
 
 use super::{
-    examine::may_be_json,
+    examine::Sniffer,
+    judge::judge,
     plan::{Plan, plan},
 };
 use crate::{
@@ -47,7 +48,7 @@ impl Profile {
         let size = if is_known { SizeHint::with_exact(body.len() as u64) } else { SizeHint::new() };
         let content = match plan(self, status, headers, &size, false, MAX_BYTES) {
             Plan::Head(content) => content,
-            Plan::Beginning if !may_be_json(body) => Content::Unread,
+            Plan::Beginning if !Sniffer::default().may_be_json(body) => Content::Unread,
             Plan::Body | Plan::Beginning => Content::read(headers, body.clone(), MAX_BYTES),
             Plan::Events(framing) => match Decoder::of(headers) {
                 Ok(decoder) => {
@@ -56,7 +57,7 @@ impl Profile {
                 Err(_) => Content::Undecodable,
             },
         };
-        self.classify(&Answer::new(status, headers, &content))
+        judge(self, status, headers, &content)
     }
 }
 

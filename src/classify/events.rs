@@ -16,6 +16,7 @@ use std::{
     collections::VecDeque,
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -47,6 +48,8 @@ pub(super) struct EventBody<B> {
     framing: Framing,
     /// What may go on.
     ready: VecDeque<Bytes>,
+    /// What came before the first event that says something.
+    quiet: BytesMut,
     status: StatusCode,
     headers: HeaderMap,
     inspection: Arc<Inspection>,
@@ -80,6 +83,7 @@ where
             splitter: Splitter::new(framing, inspection.max_event_bytes),
             framing,
             ready: VecDeque::new(),
+            quiet: BytesMut::new(),
             status: parts.status,
             headers: parts.headers.clone(),
             inspection,
@@ -91,20 +95,29 @@ where
 
     /// Waits for the first event that says something. A stream that begins with a failure is one.
     pub(super) fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        while self.ready.iter().map(Bytes::len).sum::<usize>() <= self.inspection.max_event_bytes {
+        while self.quiet.len() <= self.inspection.max_event_bytes {
             let Some((piece, says_something)) = ready!(self.poll_piece(cx))? else {
                 // A stream that says nothing.
                 let cause = Cause::Status(self.status.as_u16());
-                return Poll::Ready(
-                    Err(UpstreamFault::new(UpstreamKind::Unexpected, cause).into()),
-                );
+                let fault = UpstreamFault::new(UpstreamKind::Unexpected, cause);
+                self.note(&fault, None);
+                return Poll::Ready(Err(fault.into()));
             };
-            self.ready.push_back(piece);
             if says_something {
-                break;
+                let quiet = mem::take(&mut self.quiet).freeze();
+                self.ready.extend([quiet, piece].into_iter().filter(|piece| !piece.is_empty()));
+                return Poll::Ready(Ok(()));
             }
+            // In one piece: there may be very many.
+            self.quiet.extend_from_slice(&piece);
         }
+        self.ready.push_back(mem::take(&mut self.quiet).freeze());
         Poll::Ready(Ok(()))
+    }
+
+    /// Tells whoever collects them of a failure that no rule knows.
+    fn note(&self, fault: &UpstreamFault, text: Option<&str>) {
+        self.inspection.note(self.status, &self.headers, fault.kind, text);
     }
 
     /// The next event as it came; after a failure, ours and then the end.
@@ -151,10 +164,12 @@ where
         let content = Content::of_text(data);
         let answer = Answer::new(self.status, &self.headers, &content)
             .of_event(event.name.as_deref().unwrap_or("message"));
-        match self.inspection.profile.classify(&answer).fault {
-            Some(fault) => Err(fault.into()),
-            None => Ok((piece.raw, true)),
+        let verdict = self.inspection.profile.classify(&answer);
+        let Some(fault) = verdict.fault else { return Ok((piece.raw, true)) };
+        if verdict.rule.is_none() {
+            self.note(&fault, content.text());
         }
+        Err(fault.into())
     }
 
     /// The last event: the envelope. What else comes from the provider is not wanted.

@@ -1,27 +1,31 @@
 //! One answer, looked at until it is clear what it means.
 
 use super::{
-    ClassifiedBody, Inspection,
+    ClassifiedBody, Inspection, Listener,
     body::Begun,
     events::{EventBody, Voice},
+    judge::judge,
     plan::{Plan, plan},
 };
 use crate::{
     Fault,
     fault::{Cause, UpstreamFault, UpstreamKind},
     normalize::rescue_or,
-    profile::{Answer, Content},
+    profile::{Content, UpstreamHeaders},
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, header, response::Parts};
 use http_body::Body;
 use std::{
     collections::VecDeque,
+    future::Future,
     mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
+use tokio::time::{Sleep, sleep};
 use tower::BoxError;
 
 /// An answer that is being looked at.
@@ -30,14 +34,19 @@ pub(crate) struct Examination<B> {
     inspection: Arc<Inspection>,
     parts: Option<Parts>,
     state: State<B>,
+    /// Made when the body of a failure first has to be waited for.
+    patience: Option<Pin<Box<Sleep>>>,
 }
+
+/// How long the rest of a failure is waited for: its status is known, and somebody wants to know it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 enum State<B> {
     /// The head is enough.
     Head(B, Content),
     /// The body is collected.
-    Collecting { body: B, first: VecDeque<Bytes>, length: usize, sniff: bool },
+    Collecting { body: B, first: VecDeque<Bytes>, length: usize, sniff: Option<Sniffer> },
     /// The first event is awaited.
     Opening(Box<EventBody<B>>),
     /// It was said what it means.
@@ -69,8 +78,8 @@ where
             |body, sniff| State::Collecting { body, first: VecDeque::new(), length: 0, sniff };
         let state = match plan {
             Plan::Head(content) => State::Head(body, content),
-            Plan::Body => collecting(body, false),
-            Plan::Beginning => collecting(body, true),
+            Plan::Body => collecting(body, None),
+            Plan::Beginning => collecting(body, Some(Sniffer::default())),
             Plan::Events(framing) => {
                 match EventBody::new(body, framing, &parts, inspection.clone(), voice()) {
                     Ok(events) => {
@@ -83,25 +92,33 @@ where
                 }
             }
         };
-        Self { inspection, parts: Some(parts), state }
+        Self { inspection, parts: Some(parts), state, patience: None }
     }
 
-    /// The answer, or what failed.
+    /// The answer, or what failed. `listener`: who hears if an answer that was let on breaks off.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
+        listener: Option<&Listener>,
     ) -> Poll<Result<Response<ClassifiedBody<B>>, Fault>> {
         let Some(parts) = &self.parts else { return Poll::Pending };
         let read = match &mut self.state {
             State::Head(..) | State::Done => None,
             State::Collecting { body, first, length, sniff } => {
                 let limit = self.inspection.max_bytes;
-                let read = ready!(poll_collect(body, first, length, *sniff, limit, cx));
-                match read {
-                    Ok(read) => Some(read),
+                let is_failure = parts.status.as_u16() >= 400;
+                match poll_collect(body, first, length, sniff, limit, cx) {
+                    Poll::Ready(Ok(read)) => Some(read),
                     // What is known of a failure is its status; a success that breaks off is one no more.
-                    Err(_) if parts.status.as_u16() >= 400 => Some(Collected::Part),
-                    Err(fault) => return Poll::Ready(Err(fault)),
+                    Poll::Ready(Err(_)) if is_failure => Some(Collected::Part),
+                    Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
+                    Poll::Pending if is_failure => {
+                        let patience =
+                            self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+                        ready!(patience.as_mut().poll(cx));
+                        Some(Collected::Part)
+                    }
+                    Poll::Pending => return Poll::Pending,
                 }
             }
             State::Opening(events) => {
@@ -110,35 +127,32 @@ where
             }
         };
         let Some(parts) = self.parts.take() else { return Poll::Pending };
-        Poll::Ready(self.decide(parts, read))
+        Poll::Ready(self.decide(parts, read, listener))
     }
 
     fn decide(
         &mut self,
-        parts: Parts,
+        mut parts: Parts,
         read: Option<Collected>,
+        listener: Option<&Listener>,
     ) -> Result<Response<ClassifiedBody<B>>, Fault> {
-        let profile = &self.inspection.profile;
+        let Inspection { profile, .. } = &*self.inspection;
+        // As they came; what goes on has less in it.
+        let original = parts.extensions.remove::<UpstreamHeaders>();
+        let headers = original.as_ref().map_or(&parts.headers, |UpstreamHeaders(headers)| headers);
         let judge = |content: &Content| {
-            let answer = Answer::new(parts.status, &parts.headers, content);
-            let verdict = profile.classify(&answer);
+            let verdict = judge(profile, parts.status, headers, content);
             let Some(fault) = verdict.fault else { return Ok(()) };
-            #[cfg(feature = "standalone")]
-            if let (Some(watch), None) = (&self.inspection.watch, verdict.rule) {
-                watch.note(
-                    profile,
-                    parts.status,
-                    answer.media_type(),
-                    fault.kind,
-                    answer.whole_text(),
-                );
+            if verdict.rule.is_none() {
+                self.inspection.note(parts.status, headers, fault.kind, content.text());
             }
             Err(Fault::from(fault))
         };
         let body = match mem::replace(&mut self.state, State::Done) {
             State::Head(body, content) => {
                 judge(&content)?;
-                ClassifiedBody::untouched(body)
+                let listener = listener.filter(|_| !body.is_end_stream());
+                ClassifiedBody::untouched(body, listener.cloned())
             }
             State::Collecting { body, first, .. } => {
                 let (content, rest, trailers) = match read {
@@ -153,7 +167,8 @@ where
                     _ => (Content::Unread, Some(body), None),
                 };
                 judge(&content)?;
-                ClassifiedBody::begun(Begun { first, rest, trailers })
+                let listener = listener.filter(|_| rest.is_some());
+                ClassifiedBody::begun(Begun { first, rest, trailers }, listener.cloned())
             }
             State::Opening(events) => ClassifiedBody::events(events),
             State::Done => return Err(Fault::Internal),
@@ -175,7 +190,7 @@ fn poll_collect<B>(
     body: &mut B,
     first: &mut VecDeque<Bytes>,
     length: &mut usize,
-    sniff: bool,
+    sniff: &mut Option<Sniffer>,
     limit: usize,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Collected, Fault>>
@@ -193,8 +208,9 @@ where
         match frame.into_data() {
             Ok(piece) => {
                 *length += piece.len();
+                let is_other = sniff.as_mut().is_some_and(|sniff| !sniff.may_be_json(&piece));
                 first.push_back(piece);
-                if *length > limit || (sniff && !may_be_json(first.iter().flatten())) {
+                if *length > limit || is_other {
                     return Poll::Ready(Ok(Collected::Part));
                 }
             }
@@ -203,10 +219,29 @@ where
     }
 }
 
-/// Whether a body that begins with these bytes may be an object or an array.
-pub(super) fn may_be_json<'a>(first: impl IntoIterator<Item = &'a u8>) -> bool {
-    let mut bytes = first.into_iter().skip_while(|byte| byte.is_ascii_whitespace());
-    matches!(bytes.next(), None | Some(b'{' | b'['))
+/// Looks at how a body begins, piece by piece.
+#[derive(Debug, Default)]
+pub(super) struct Sniffer {
+    /// Something that is no blank was seen.
+    decided: bool,
+}
+
+impl Sniffer {
+    /// Whether a body that goes on with these bytes may be an object or an array. A byte order mark, and what UTF-16 puts between
+    /// letters, counts as blank.
+    pub(super) fn may_be_json(&mut self, piece: &[u8]) -> bool {
+        let blank = |byte: &u8| {
+            byte.is_ascii_whitespace() || matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xfe | 0xff)
+        };
+        match piece.iter().find(|byte| !blank(byte)) {
+            _ if self.decided => true,
+            None => true,
+            Some(first) => {
+                self.decided = true;
+                matches!(first, b'{' | b'[')
+            }
+        }
+    }
 }
 
 fn joined(pieces: &VecDeque<Bytes>) -> Bytes {

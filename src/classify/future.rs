@@ -76,7 +76,7 @@ where
                         head: *this.is_head,
                         request_id: this.request_id.as_ref(),
                     };
-                    return Poll::Ready(Ok(match ready!(examination.poll(cx)) {
+                    return Poll::Ready(Ok(match ready!(examination.poll(cx, None)) {
                         Ok(response) => response,
                         Err(fault) => {
                             this.catalog.respond(&fault, context).map(ClassifiedBody::ours)

@@ -51,6 +51,7 @@ mod captured;
 mod events;
 mod examine;
 mod future;
+mod judge;
 mod layer;
 mod plan;
 mod service;
@@ -66,8 +67,15 @@ pub use self::{
 };
 pub(crate) use self::{events::Voice, examine::Examination};
 
-use crate::profile::Profile;
+use crate::{
+    fault::{UpstreamFault, UpstreamKind},
+    profile::Profile,
+};
+use http::{HeaderMap, StatusCode};
 use std::{sync::Arc, time::Duration};
+
+/// Who hears of a failure in an answer whose head has gone on already.
+pub(crate) type Listener = Arc<dyn Fn(&UpstreamFault) + Send + Sync>;
 
 /// How answers are looked at.
 #[derive(Clone, Debug)]
@@ -90,6 +98,24 @@ impl Inspection {
             heartbeat: None,
             #[cfg(feature = "standalone")]
             watch: None,
+        }
+    }
+
+    /// Keeps a failure that no rule knows, where somebody collects them.
+    #[cfg_attr(
+        not(feature = "standalone"),
+        expect(unused_variables, reason = "nobody collects them")
+    )]
+    fn note(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        kind: UpstreamKind,
+        text: Option<&str>,
+    ) {
+        #[cfg(feature = "standalone")]
+        if let Some(watch) = &self.watch {
+            watch.note(&self.profile, status, headers, kind, text);
         }
     }
 }

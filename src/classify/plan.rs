@@ -5,7 +5,7 @@ use crate::{
     profile::{Content, Profile},
     stream::Framing,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use http_body::SizeHint;
 
 /// What has to be seen.
@@ -65,6 +65,12 @@ fn successes(
     match (Framing::of(kind), whole) {
         (Some(framing), _) => Plan::Events(framing),
         (None, Some(whole)) if is_json(headers) => whole,
+        // How it begins is to be seen only when it is decoded.
+        (None, Some(whole))
+            if may_be_json(kind) && headers.contains_key(header::CONTENT_ENCODING) =>
+        {
+            whole
+        }
         (None, Some(_)) if may_be_json(kind) => Plan::Beginning,
         _ => Plan::Head(Content::Unread),
     }

@@ -133,6 +133,17 @@ async fn failures_and_successes() {
         (502, &[("content-type", "text/html")], &["<html>"], Some(K::Overloaded)),
         (200, &[JSON], &[r#"{"code":0,"#, r#""data":{"id":"1"}}"#], None),
         (200, &[], &["plain"], None),
+        // Failures that say in events why, and events that are JSON.
+        (
+            429,
+            &[SSE],
+            &[": hi\n\nevent: error\ndata: ", refusal, "\n\n"],
+            Some(K::AccountExhausted),
+        ),
+        (429, &[SSE], &[": hi\n\n"], Some(K::RateLimited)),
+        (200, &[SSE], &[refusal], Some(K::AccountExhausted)),
+        (200, &[SSE], &["\n{\"code\":0,", "\"data\":{\"id\":\"1\"}}\n\n"], None),
+        (200, &[("content-type", "text/plain")], &["\u{feff}", refusal], Some(K::AccountExhausted)),
         (200, &[JSON], &["{"], Some(K::Unexpected)),
         (201, &[JSON], &[], Some(K::Unexpected)),
         (204, &[], &[], None),
@@ -181,6 +192,45 @@ async fn what_breaks_off_before_it_is_shown() {
     assert_eq!(kind(&response), Some(Kind::Upstream(K::Overloaded)));
     let response = answer(layer(), Method::GET, 200, &[SSE], Script::new([Step::Fail])).await;
     assert_eq!(kind(&response), Some(Kind::Upstream(K::Incomplete)));
+}
+
+/// Of a failure the status is known; what else it says is not waited for as long as anybody likes.
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_does_not_end() {
+    let started = Instant::now();
+    let body = Script::new([data("{\"code\":"), Step::Open]);
+    let response = answer(layer(), Method::POST, 503, &[JSON], body).await;
+    assert_eq!(kind(&response), Some(Kind::Upstream(crate::fault::UpstreamKind::Overloaded)));
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
+}
+
+/// Nothing takes longer for being in many pieces.
+#[tokio::test]
+async fn very_many_lines_before_the_first_event() {
+    let blank = "\n".repeat(500_000);
+    let body = Script::of(&[&blank, RUNNING]);
+    let response = answer(layer(), Method::POST, 200, &[SSE], body).await;
+    let mut body = response.into_body();
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(first.len(), 500_000, "in one piece");
+    assert_eq!(text(body).await.unwrap(), RUNNING);
+}
+
+/// Only who has the bytes can tell that what looks like a success begins like JSON.
+#[tokio::test]
+async fn what_is_compressed_is_decoded_to_be_seen() {
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write as _;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(br#"{"code":-1,"data":null,"msg":"insufficient credits"}"#).unwrap();
+    let gzip = Bytes::from(gzip.finish().unwrap());
+    for kind_of in [&[][..], &[("content-type", "text/plain")], &[("content-type", "text/html")]] {
+        let fields = [&[("content-encoding", "gzip")], kind_of].concat();
+        let body = Script::new([Step::Data(gzip.clone())]);
+        let response = answer(layer(), Method::POST, 200, &fields, body).await;
+        let want = Kind::Upstream(crate::fault::UpstreamKind::AccountExhausted);
+        assert_eq!(kind(&response), Some(want), "{fields:?}");
+    }
 }
 
 #[tokio::test]

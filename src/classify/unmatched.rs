@@ -1,7 +1,7 @@
 //! Failures that no rule knows, kept for whoever writes the next rule.
 
-use crate::{fault::UpstreamKind, profile::Profile};
-use http::StatusCode;
+use crate::{fault::UpstreamKind, media_type::essence, profile::Profile};
+use http::{HeaderMap, StatusCode};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -51,7 +51,7 @@ impl Watch {
         &self,
         profile: &Profile,
         status: StatusCode,
-        content_type: Option<&str>,
+        headers: &HeaderMap,
         kind: UpstreamKind,
         text: Option<&str>,
     ) {
@@ -60,7 +60,7 @@ impl Watch {
             endpoint: self.endpoint.clone(),
             profile: profile.name().to_owned(),
             status,
-            content_type: content_type.map(|kind| kind.chars().take(64).collect()),
+            content_type: essence(headers).map(|kind| kind.chars().take(64).collect()),
             kind,
             text: text.and_then(|text| profile.scrub(text)),
         };
@@ -94,6 +94,7 @@ impl Unmatched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header;
 
     #[test]
     fn the_latest_and_how_many() {
@@ -106,7 +107,7 @@ mod tests {
             watch.note(
                 &profile,
                 StatusCode::IM_A_TEAPOT,
-                Some("text/plain"),
+                &HeaderMap::from_iter([(header::CONTENT_TYPE, "text/plain".parse().unwrap())]),
                 UpstreamKind::Unexpected,
                 Some(&text),
             );

@@ -56,9 +56,9 @@ mod tests;
 pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
     model::{
-        Auth, AuthMode, Body, Config, ContentEncoding, Credential, Duplicates, Edit, Ejection,
-        Endpoint, Forward, Http2, Limit, LimitUse, Numbers, PlanLimit, RateLimitHeaders, Route,
-        Rules, Scheme, Server, StaticKey, Success, Upstream, Violations,
+        Adapt, Auth, AuthMode, Body, Config, ContentEncoding, Credential, Duplicates, Edit,
+        Ejection, Endpoint, Forward, Http2, Limit, LimitUse, Numbers, PlanLimit, RateLimitHeaders,
+        Route, Rules, Scheme, Server, StaticKey, Success, Upstream, Violations,
     },
     schema::json_schema,
     values::{

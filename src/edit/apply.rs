@@ -7,10 +7,10 @@ use super::{
 use bytes::Bytes;
 
 /// The text with these edits.
-pub(super) fn apply(edits: &Edits, text: &Bytes) -> Result<Vec<Bytes>, NotEditable> {
+pub(super) fn apply(edits: &[&Edits], text: &Bytes) -> Result<Vec<Bytes>, NotEditable> {
     let whole = std::str::from_utf8(text).map_err(|_| NotEditable::NotAnObject)?;
-    let mut root = Object::read(whole, &edits.names)?;
-    for edit in &edits.edits {
+    let mut root = Object::read(whole, edits)?;
+    for edit in edits.iter().flat_map(|edits| &edits.edits) {
         edit.apply(&mut root)?;
     }
     let mut rope = Rope::new(text);

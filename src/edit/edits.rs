@@ -12,10 +12,8 @@ use std::{
 pub struct Edits {
     pub(super) edits: Vec<Edit>,
     /// All that one of them speaks of, at whatever depth.
-    pub(super) names: Names,
+    names: HashSet<Box<str>>,
 }
-
-pub(super) type Names = HashSet<Box<str>>;
 
 /// How many steps a pointer may have: as many as a [`Document`](crate::json::Document) may be deep.
 pub const MAX_STEPS: usize = 127;
@@ -138,10 +136,27 @@ impl Edits {
     /// When the text is not one JSON object, or when a name that is looked for is there twice: no text that a
     /// [`Document`](crate::json::Document) has accepted as such.
     pub fn apply(&self, text: &Bytes) -> Result<Vec<Bytes>, NotEditable> {
-        if self.is_empty() {
+        Self::apply_all([self], text)
+    }
+
+    /// The same with several edits, one after the other, and the text read once.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub(crate) fn apply_all<const N: usize>(
+        edits: [&Self; N],
+        text: &Bytes,
+    ) -> Result<Vec<Bytes>, NotEditable> {
+        if edits.iter().all(|edits| edits.is_empty()) {
             return Ok(vec![text.clone()]);
         }
-        apply(self, text)
+        apply(&edits, text)
+    }
+
+    /// Whether one of them speaks of this name.
+    pub(super) fn speaks_of(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     fn and(mut self, edit: Edit) -> Self {

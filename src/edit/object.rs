@@ -1,6 +1,6 @@
 use super::{
     NotEditable,
-    edits::{Name, Names},
+    edits::{Edits, Name},
     read,
     rope::Rope,
 };
@@ -9,8 +9,8 @@ use std::borrow::Cow;
 /// An object, cut into the parts of its text.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
-    /// The names that edits speak of.
-    names: &'a Names,
+    /// Which names are spoken of.
+    edits: &'a [&'a Edits],
     /// The brace, and what is before it.
     open: &'a str,
     /// The whitespace before the first member, if there was one.
@@ -75,10 +75,10 @@ impl Gap<'_> {
 
 impl<'a> Object<'a> {
     /// Reads a text, one level deep.
-    pub(super) fn read(text: &'a str, names: &'a Names) -> Result<Self, NotEditable> {
+    pub(super) fn read(text: &'a str, edits: &'a [&'a Edits]) -> Result<Self, NotEditable> {
         let brace = text.find('{').ok_or(NotEditable::NotAnObject)?;
         let (open, mut rest) = text.split_at(brace + 1);
-        let mut object = Self { names, open, indent: "", parts: Vec::new(), close: "" };
+        let mut object = Self { edits, open, indent: "", parts: Vec::new(), close: "" };
         read::members(text, |name, value| {
             let before = value.as_ptr() as usize - rest.as_ptr() as usize;
             let (head, tail) = rest.split_at(before);
@@ -99,7 +99,7 @@ impl<'a> Object<'a> {
         if self.parts.is_empty() {
             self.indent = comma;
         }
-        if self.names.contains(&*name) {
+        if self.edits.iter().any(|edits| edits.speaks_of(&name)) {
             let member = Member { name, quoted, colon, value: Value::Whole(value) };
             self.parts.push(Part { gap, members: Members::Named(member) });
             return;
@@ -153,14 +153,14 @@ impl<'a> Object<'a> {
 
     /// The object that is the value of this member, if it is one.
     pub(super) fn enter(&mut self, name: &Name) -> Result<Option<&mut Self>, NotEditable> {
-        let names = self.names;
+        let edits = self.edits;
         let Some(Member { value, .. }) = self.member_mut(name)? else {
             return Ok(None);
         };
         if let Value::Whole(text) = value
             && text.starts_with('{')
         {
-            *value = Value::Object(Self::read(text, names)?);
+            *value = Value::Object(Self::read(text, edits)?);
         }
         Ok(match value {
             Value::Object(object) => Some(object),

@@ -1,6 +1,6 @@
 use super::{Context, Field};
 use crate::{
-    catalog::{Catalog, Entry, json_string},
+    catalog::{Catalog, Entry, json_string, push_json_string},
     fault::{Fault, Param, Retry, Violation},
 };
 use std::{fmt::Write, time::Duration};
@@ -12,11 +12,11 @@ impl Catalog {
         let mut out = String::with_capacity(256);
         out.push_str(&entry.opening);
         match (own_message(fault, entry), template.as_json()) {
-            (Some(message), _) => out.push_str(&json_string(message)),
+            (Some(message), _) => push_json_string(&mut out, message),
             (None, Some(json)) => out.push_str(json),
             (None, None) => {
                 let text = template.fill(|param, out| write_param(fault, entry, param, out));
-                out.push_str(&json_string(&text));
+                push_json_string(&mut out, &text);
             }
         }
         for field in self.fields() {
@@ -49,7 +49,7 @@ impl Catalog {
     /// An example of an answer with this entry's code, for the documentation.
     pub(crate) fn example(&self, entry: &Entry) -> serde_json::Value {
         let mut out = String::from(&*entry.opening);
-        out.push_str(&json_string(&entry.message()));
+        push_json_string(&mut out, &entry.message());
         let fault = Fault::custom(entry.code().to_owned());
         let id = http::HeaderValue::from_static("0c0ffee0c0ffee0c0ffee0c0ffee0c0f");
         let context = Context { head: false, request_id: Some(&id) };
@@ -119,7 +119,7 @@ fn write_field(field: Field, fault: &Fault, entry: &Entry, context: Context<'_>,
                 Fault::Custom { .. } => entry.is_retryable(),
                 _ => fault.disposition().retry.is_retryable(),
             };
-            let _ = write!(out, r#","retryable":{retryable}"#);
+            out.push_str(if retryable { r#","retryable":true"# } else { r#","retryable":false"# });
             return;
         }
         Field::RetryAfterMs => {
@@ -130,7 +130,10 @@ fn write_field(field: Field, fault: &Fault, entry: &Entry, context: Context<'_>,
         }
     };
     if let Some(text) = text {
-        let _ = write!(out, r#","{}":{}"#, field.as_str(), json_string(text));
+        for part in [",\"", field.as_str(), "\":"] {
+            out.push_str(part);
+        }
+        push_json_string(out, text);
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Fault, Kind, UpstreamKind};
+use super::{Cause, Fault, Kind, Outcome, UpstreamFault, UpstreamKind};
 use std::time::Duration;
 
 /// What follows from a fault.
@@ -76,9 +76,41 @@ impl Retry {
 impl Fault {
     /// What follows from this fault.
     pub fn disposition(&self) -> Disposition {
-        let mut disposition = self.kind().map_or(GATEWAY, Kind::disposition);
+        let mut disposition = match self {
+            Self::Upstream(fault) => fault.disposition(),
+            _ => self.kind().map_or(GATEWAY, Kind::disposition),
+        };
         if let (true, Some(after)) = (disposition.retry.is_retryable(), self.retry_after()) {
             disposition.retry = Retry::After(after);
+        }
+        disposition
+    }
+}
+
+impl UpstreamFault {
+    /// What follows from this very fault: of its kind, and of what became of the attempt.
+    pub(crate) fn disposition(&self) -> Disposition {
+        let mut disposition = self.kind.disposition();
+        let told = disposition.next_endpoint != NextEndpoint::Never;
+        match self.outcome() {
+            Outcome::Unsent => {
+                disposition.next_endpoint = NextEndpoint::Always;
+                disposition.charge = Charge::Release;
+            }
+            Outcome::Unknown => {
+                if told {
+                    disposition.next_endpoint = NextEndpoint::IfUnsent;
+                }
+                // Who says that the work has failed gives nothing for it.
+                if !matches!(self.cause, Cause::WorkFailed(_)) {
+                    disposition.charge = Charge::Pending;
+                }
+            }
+            Outcome::Refused | Outcome::Delivered => {}
+        }
+        // Somebody's word for one request, such as a firewall's for its text; it is ours only if it happens to all.
+        if self.cause == Cause::Status(403) && self.rule().is_none() {
+            disposition.health = EndpointHealth::Failure;
         }
         disposition
     }
@@ -138,8 +170,6 @@ impl UpstreamKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Cause, UpstreamFault};
-
     #[test]
     fn what_follows_from_a_provider_fault() {
         use {EndpointHealth as H, NextEndpoint as N, UpstreamKind as U};
@@ -159,12 +189,34 @@ mod tests {
             (U::Unexpected, N::Always, H::Failure, true),
         ];
         for (kind, next, health, retryable) in table {
-            let d = Fault::from(UpstreamFault::from(kind)).disposition();
+            let d = kind.disposition();
             assert_eq!(
                 (d.next_endpoint, d.health, d.retry.is_retryable()),
                 (next, health, retryable),
                 "{kind:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_follows_from_what_became_of_the_attempt() {
+        use {Cause as C, Charge as M, EndpointHealth as H, NextEndpoint as N, UpstreamKind as U};
+        let table = [
+            (U::Unreachable, C::Connect, N::Always, H::Failure, M::Release),
+            (U::Unreachable, C::Reset, N::IfUnsent, H::Failure, M::Pending),
+            (U::Unexpected, C::Status(200), N::IfUnsent, H::Failure, M::Pending),
+            (U::Unexpected, C::Status(418), N::Always, H::Failure, M::Release),
+            (U::ProviderError, C::Status(500), N::Always, H::Failure, M::Release),
+            (U::ProviderError, C::WorkFailed(200), N::IfUnsent, H::Failure, M::Release),
+            (U::Incomplete, C::CutOff, N::Never, H::Failure, M::Pending),
+            (U::AuthFailed, C::Status(401), N::Always, H::Eject, M::Release),
+            (U::AuthFailed, C::Status(403), N::Always, H::Failure, M::Release),
+            (U::InvalidRequest, C::Status(400), N::Never, H::Unaffected, M::Release),
+        ];
+        for (kind, cause, next, health, charge) in table {
+            let d = Fault::from(UpstreamFault::new(kind, cause)).disposition();
+            let got = (d.next_endpoint, d.health, d.charge);
+            assert_eq!(got, (next, health, charge), "{kind:?} {cause:?}");
         }
     }
 

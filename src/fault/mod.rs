@@ -27,6 +27,7 @@
 
 mod disposition;
 mod kind;
+mod outcome;
 mod upstream;
 
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
@@ -34,6 +35,7 @@ use std::{borrow::Cow, error::Error, fmt, time::Duration};
 pub use self::{
     disposition::{Charge, Disposition, EndpointHealth, NextEndpoint, Retry},
     kind::{Kind, Param, Source},
+    outcome::Outcome,
     upstream::{Cause, UpstreamFault, UpstreamKind},
 };
 

@@ -74,6 +74,8 @@ pub enum Cause {
     UnexpectedUpgrade,
     /// Its answer has an encoding that we cannot undo.
     Encoding,
+    /// It took the work on, and told that the work has failed, in an answer with this status.
+    WorkFailed(u16),
     /// It was not asked: every endpoint is left out for a while.
     LeftOut,
     /// Told by the application.
@@ -224,6 +226,7 @@ impl fmt::Display for Cause {
             Self::Malformed => "not valid HTTP",
             Self::UnexpectedUpgrade => "protocol switched unasked",
             Self::Encoding => "content encoding not understood",
+            Self::WorkFailed(status) => return write!(f, "failed work, status {status}"),
             Self::LeftOut => "every endpoint is left out",
             Self::Other => "told by the application",
         })

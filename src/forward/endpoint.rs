@@ -10,6 +10,8 @@ use std::{fmt, time::Duration};
 pub struct Endpoint {
     scheme: Scheme,
     authority: Authority,
+    /// The authority's host alone.
+    name: Box<str>,
     host: HeaderValue,
     /// Path before every request's path, without a slash at its end.
     prefix: String,
@@ -181,6 +183,7 @@ impl Endpoint {
             .map_err(|_| InvalidEndpoint("the URL has no valid host"))?;
         Ok(Self {
             scheme,
+            name: authority.host().into(),
             authority,
             host,
             prefix: base.path().trim_end_matches('/').to_owned(),
@@ -251,6 +254,12 @@ impl Endpoint {
         &self.authority
     }
 
+    /// The host, without its port.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What stands in `Host`.
     pub(super) fn host(&self) -> &HeaderValue {
         &self.host
     }

@@ -12,13 +12,14 @@ use crate::{
     Fault,
     deadline::{Deadline, after},
     fault::{Cause, UpstreamFault, UpstreamKind},
-    profile::UpstreamAnswer,
+    profile::{UpstreamAnswer, UpstreamHeaders},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
 use std::{
+    error::Error,
     future::Future,
     pin::{Pin, pin},
     sync::Arc,
@@ -141,7 +142,11 @@ where
                 return Ok(sent);
             }
             let Some(limit) = first_byte.filter(|_| until < deadline) else {
-                return Err(timeout(Cause::TotalTimeout));
+                // A client that keeps the provider waiting says nothing of the provider.
+                return Err(match upload {
+                    Some(upload) if upload.waits() => Fault::BodyTimeout,
+                    _ => timeout(Cause::TotalTimeout),
+                });
             };
             // As long as the request is under way the provider owes nothing.
             let sent_at = upload.map_or(Some(until - limit), Upload::finished);
@@ -218,6 +223,9 @@ where
         parts.extensions.clear();
         let failed = parts.status.as_u16() >= 400;
         let keep = hygiene::keep_alive_hint(&parts.headers);
+        if failed {
+            parts.extensions.insert(UpstreamHeaders(parts.headers.clone()));
+        }
         let hidden = hygiene::clean_response(&mut parts, &self.endpoint);
         if switched && let Some(protocol) = &facts.upgrade {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -251,8 +259,24 @@ fn fault_of(error: &hyper::Error, upload: Option<&Upload>) -> Fault {
     }
     let (kind, cause) = if error.is_parse() {
         (UpstreamKind::Unexpected, Cause::Malformed)
+    } else if was_not_processed(error) {
+        (UpstreamKind::Unreachable, Cause::NotSent)
     } else {
         (UpstreamKind::Unreachable, Cause::Reset)
     };
     UpstreamFault::new(kind, cause).into()
+}
+
+/// Whether an HTTP/2 provider says that it has done nothing for the request: it refused the stream, or goes away and has not
+/// begun with it (RFC 9113, section 8.7).
+fn was_not_processed(error: &hyper::Error) -> bool {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.is_remote()
+                && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM));
+        }
+        next = error.source();
+    }
+    false
 }

@@ -7,7 +7,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 use tokio::time::Instant;
@@ -18,12 +21,19 @@ use tower::BoxError;
 #[derive(Debug, Default)]
 pub(super) struct Upload {
     outcome: OnceLock<Result<Instant, Fault>>,
+    /// The client is waited for.
+    waits: AtomicBool,
 }
 
 impl Upload {
     /// Why the client's side failed, if it did.
     pub(super) fn fault(&self) -> Option<&Fault> {
         self.outcome.get()?.as_ref().err()
+    }
+
+    /// Whether it is the client that has nothing more to give, and not the provider that takes nothing.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// When the last piece was handed over.
@@ -63,7 +73,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let mut this = self.project();
-        let frame = match ready!(this.inner.as_mut().poll_frame(cx)) {
+        let polled = this.inner.as_mut().poll_frame(cx);
+        if let Some(upload) = this.upload {
+            upload.waits.store(polled.is_pending(), Ordering::Relaxed);
+        }
+        let frame = match ready!(polled) {
             Some(Ok(frame)) => frame.into_trailers().map_or_else(
                 |data| data,
                 |trailers| Frame::trailers(keep_request_trailers(trailers)),

@@ -6,12 +6,17 @@ use crate::{
     validate::{Report, ValidateLayer},
 };
 
+/// Whether the bodies of a route are read before they are sent.
+pub(super) fn are_read(route: &Route) -> bool {
+    route.rules.schema.is_some() || !route.rules.edits.is_empty()
+}
+
 /// How much of a body is kept to send it again, where that is more than the upstream says: one that was checked is in memory
 /// already, and to send it again costs nothing.
 pub(super) fn max_replay_bytes(config: &Config, route: &Route) -> Option<usize> {
     /// What edits may add.
     const ADDED: usize = 64 * 1024;
-    let is_checked = route.rules.schema.is_some() || !route.rules.edits.is_empty();
+    let is_checked = are_read(route);
     let upstream = config.upstream.get(&route.upstream);
     let says_nothing = upstream.is_none_or(|upstream| upstream.max_replay_bytes.is_none());
     (is_checked && says_nothing)
@@ -24,7 +29,8 @@ pub(super) fn layer(config: &Config, route: &Route) -> ValidateLayer {
     let mut layer = ValidateLayer::new()
         .syntax(syntax(&body))
         .content_encoding(body.content_encoding())
-        .edits(route.rules.edits.clone());
+        .edits(route.rules.edits.clone())
+        .editable(config.editor(route).is_some());
     // Where nothing is said, it is the layer that knows best.
     if let Some(size) = body.max_bytes {
         layer = layer.max_bytes(size.get());

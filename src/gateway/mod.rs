@@ -3,6 +3,7 @@
 //! [`Plan`] is what all workers share and is built once; [`Plan::worker`] makes one worker's services, whose
 //! connections to providers are its own.
 
+mod adapt;
 mod answer;
 mod auth;
 mod bodies;

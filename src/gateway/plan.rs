@@ -13,6 +13,7 @@ use crate::{
     catalog::InvalidCatalog,
     classify::Unmatched,
     config::{self, Config, Success},
+    edit::Edits,
     forward::{InvalidEndpoint, Roots},
     limit::InvalidQuota,
     profile::InvalidProfile,
@@ -48,9 +49,13 @@ pub(super) struct PlannedRoute {
     pub(super) auth: Option<RouteAuth>,
     pub(super) limits: RouteLimits,
     pub(super) validate: ValidateLayer,
+    /// What is changed in bodies, as `validate` does it.
+    pub(super) edits: Arc<Edits>,
     pub(super) success: Success,
     pub(super) repeat: Repeat,
     pub(super) max_replay_bytes: Option<usize>,
+    /// Whether its bodies are in memory when they are sent.
+    pub(super) reads_bodies: bool,
 }
 
 /// A provider that can be called, or the reason why it cannot.
@@ -110,9 +115,11 @@ impl Plan {
                     .map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
                 limits: RouteLimits::new(config, route, &in_flight).map_err(invalid_limit)?,
                 validate: bodies::layer(config, route),
+                edits: route.rules.edits.clone(),
                 success: route.success,
                 repeat: route.repeat,
                 max_replay_bytes: bodies::max_replay_bytes(config, route),
+                reads_bodies: bodies::are_read(route),
             });
         }
         let unmatched = Arc::<Unmatched>::default();

@@ -50,7 +50,9 @@ impl Reveal {
 /// The member of `Proxy-Status` for a failure: our name, and the type of error (RFC 9209, section 2.3) or the status that came.
 fn proxy_status(fault: &UpstreamFault) -> String {
     let error = match fault.cause {
-        Cause::Status(status) => return format!("tollgate; received-status={status}"),
+        Cause::Status(status) | Cause::WorkFailed(status) => {
+            return format!("tollgate; received-status={status}");
+        }
         Cause::Dns => "dns_error",
         Cause::Connect | Cause::LeftOut => "destination_unavailable",
         Cause::ConnectTimeout => "connection_timeout",

@@ -1,4 +1,5 @@
 use super::{
+    adapt::{Adapt, Editable},
     answer::AnswerLayer,
     auth::RouteAuth,
     counters::{Sides, WorkerCounters},
@@ -33,15 +34,16 @@ type Answered = Refusable<Refusable<WrapBody<ProviderBody>>>;
 /// A provider's body, as far as it was let on.
 type ProviderBody = ClassifiedBody<UpstreamBody<ReplayBody<UploadBody>>>;
 /// A client's body, as it goes to the provider.
-type UploadBody = ValidatedBody<ClientBody>;
+pub(super) type UploadBody = ValidatedBody<ClientBody>;
 type Refusable<B> = ResponseBody<B>;
 type Placed<B> = InFlightBody<B>;
 
 impl Plan {
-    /// One worker's services, every route's stack behind the router, and what they want done on the worker before the
+    /// The services of one of so many workers, every route's stack behind the router, and what they want done on the worker before the
     /// first request. Connections to providers are made by, and kept for, the clones of this one.
     pub(crate) fn worker(
         &self,
+        workers: usize,
     ) -> (
         impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
         + Clone
@@ -50,6 +52,7 @@ impl Plan {
         + use<>,
         impl Future<Output = ()> + Send + use<>,
     ) {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
         let worker = Worker {
             catalog: Arc::new((*self.catalog).clone()),
             keys: self.keys.clone(),
@@ -60,7 +63,7 @@ impl Plan {
         let targets: BTreeMap<&str, _> = self
             .upstreams
             .iter()
-            .map(|(name, planned)| (&**name, target(planned, &worker.catalog)))
+            .map(|(name, planned)| (&**name, target(planned, &worker.catalog, workers)))
             .collect();
         let stacks = self.routes.iter().map(|route| {
             // The configuration has been checked; an upstream that is not there would be a defect.
@@ -120,20 +123,24 @@ fn route_stack<S>(
 where
     S: Call,
 {
-    let target = target.of_route(route);
+    let target = target.of_route(route, &worker.budget);
+    let edits = target.edits_bodies().then(|| route.edits.clone());
     let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
     let forward = service_fn(move |mut request: Request<UploadBody>| {
-        if let Some(record) = request.extensions().get::<Arc<Record>>().cloned() {
-            request.extensions_mut().insert(StreamWatcher(record));
+        let record = request.extensions().get::<Arc<Record>>().cloned();
+        let watcher = record.map(|record| StreamWatcher(record as Arc<_>));
+        // Whoever had to look at it has, but for endpoints that change it; what it takes in memory is for the next request.
+        let body = request.extensions_mut().remove::<ParsedBody>();
+        if let (Some(edits), Some(body)) = (edits.clone(), body) {
+            let text = body.bytes().clone();
+            request.extensions_mut().insert(Editable { text, edits });
         }
-        // Whoever had to look at it has; what it takes in memory is for the next request.
-        request.extensions_mut().remove::<ParsedBody>();
         if strips {
             // Also from the field where this gateway takes no key: whoever puts one there means it for us.
             request.headers_mut().remove(header::AUTHORIZATION);
             request.headers_mut().remove(X_API_KEY);
         }
-        target.call(request)
+        target.call(request, watcher)
     });
     // Next to the provider: what it wraps is a provider's success and nothing else.
     let wrap = WrapLayer::new(worker.catalog.clone()).enabled(route.success == Success::Wrap);
@@ -198,32 +205,49 @@ impl<S> Call for S where
 /// Where a route's requests end.
 #[derive(Clone)]
 enum Target<S> {
-    Upstream(Upstream<S>),
+    Upstream { upstream: Upstream<S>, edits_bodies: bool },
     Refuse(Fault),
 }
 
 /// An upstream with connections of its own.
-fn target(planned: &PlannedUpstream, catalog: &Arc<Catalog>) -> Target<impl Call + use<>> {
+fn target(
+    planned: &PlannedUpstream,
+    catalog: &Arc<Catalog>,
+    workers: u32,
+) -> Target<impl Call + use<>> {
     let (endpoints, settings, roots) = match planned {
         PlannedUpstream::Configured { endpoints, settings, roots } => (endpoints, settings, roots),
         PlannedUpstream::NotConfigured(fault) => return Target::Refuse(fault.clone()),
     };
+    let edits_bodies =
+        endpoints.iter().any(|planned| planned.adapt.as_deref().is_some_and(Adapt::edits_bodies));
     let endpoints = endpoints.iter().map(|planned| {
         let forward = Forward::with_roots(planned.endpoint.clone(), roots);
+        let adapt = planned.adapt.clone();
         // A function and not `Forward` itself as the service: its future need not be boxed.
-        let service = service_fn(move |request| forward.clone().send(request));
+        let service = service_fn(move |request| {
+            let adapted = match &adapt {
+                Some(adapt) => adapt.apply(request),
+                None => Ok(request),
+            };
+            match adapted {
+                Ok(request) => Admission::Admitted { inner: forward.clone().send(request) },
+                Err(fault) => Admission::refused(fault),
+            }
+        });
         let endpoint = UpstreamEndpoint::new(&*planned.name, service)
             .profile(planned.profile.clone())
             .priority(planned.priority)
             .weight(planned.weight)
+            .keeps_deadline(true)
             .max_bytes(planned.max_bytes)
             .max_event_bytes(planned.max_event_bytes)
             .heartbeat(planned.heartbeat)
             .watch(planned.watch.clone());
         (endpoint, planned.health.worker())
     });
-    match Upstream::with_health(endpoints, settings.clone(), catalog.clone()) {
-        Ok(upstream) => Target::Upstream(upstream),
+    match Upstream::with_health(endpoints, settings.clone(), catalog.clone(), workers) {
+        Ok(upstream) => Target::Upstream { upstream, edits_bodies },
         // The configuration has been checked.
         Err(_) => Target::Refuse(Fault::Internal),
     }
@@ -231,25 +255,34 @@ fn target(planned: &PlannedUpstream, catalog: &Arc<Catalog>) -> Target<impl Call
 
 impl<S: Call> Target<S> {
     /// As this route wants it.
-    fn of_route(self, route: &PlannedRoute) -> Self {
-        let Self::Upstream(upstream) = self else { return self };
+    fn of_route(self, route: &PlannedRoute, budget: &Budget) -> Self {
+        let Self::Upstream { upstream, edits_bodies } = self else { return self };
         let upstream = upstream.repeat(route.repeat);
-        Self::Upstream(match route.max_replay_bytes {
+        let upstream = match route.max_replay_bytes {
             Some(bytes) => upstream.max_replay_bytes(bytes),
             None => upstream,
-        })
+        };
+        // What was checked is in memory anyway.
+        let upstream = if route.reads_bodies { upstream } else { upstream.memory(budget.clone()) };
+        Self::Upstream { upstream, edits_bodies }
+    }
+
+    /// Whether there is an endpoint that wants to see bodies.
+    fn edits_bodies(&self) -> bool {
+        matches!(self, Self::Upstream { edits_bodies: true, .. })
     }
 
     fn call(
         &self,
         request: Request<UploadBody>,
+        watcher: Option<StreamWatcher>,
     ) -> Admission<Pin<Box<impl Future<Output = Result<Response<ProviderBody>, Fault>> + use<S>>>>
     {
         match self {
             // Boxed: every layer further out has the whole of it in its own future, and moves it.
-            Self::Upstream(upstream) => {
-                Admission::Admitted { inner: Box::pin(upstream.clone().send(request)) }
-            }
+            Self::Upstream { upstream, .. } => Admission::Admitted {
+                inner: Box::pin(upstream.clone().send_watched(request, watcher)),
+            },
             Self::Refuse(fault) => Admission::refused(fault.clone()),
         }
     }

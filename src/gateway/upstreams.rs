@@ -1,6 +1,9 @@
 //! Upstreams, made ready: endpoints that can be called, and what their answers mean.
 
-use super::plan::{InvalidPlan, PlannedUpstream};
+use super::{
+    adapt::Adapt,
+    plan::{InvalidPlan, PlannedUpstream},
+};
 use crate::{
     Fault,
     classify::{Unmatched, Watch},
@@ -9,7 +12,6 @@ use crate::{
     profile::{InvalidProfile, Profile},
     upstream::{Backoff, Ejection, Health, Settings},
 };
-use http::HeaderName;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -19,6 +21,8 @@ use tokio::time::Instant;
 pub(super) struct PlannedEndpoint {
     pub(super) name: Arc<str>,
     pub(super) endpoint: Endpoint,
+    /// What it wants otherwise, if anything.
+    pub(super) adapt: Option<Arc<Adapt>>,
     pub(super) profile: Arc<Profile>,
     pub(super) priority: u32,
     pub(super) weight: u32,
@@ -42,29 +46,26 @@ pub(super) fn plan(
     let invalid = |error| InvalidPlan::Endpoint { upstream: name.to_owned(), error };
     let invalid_profile = |error| InvalidPlan::Profile { upstream: name.to_owned(), error };
     let mut endpoints = Vec::new();
-    for (place, configured) in upstream.endpoint.iter().enumerate() {
+    for (place, configured) in (1_u32..).zip(&upstream.endpoint) {
         if configured.missing_variable().is_some() {
             continue;
         }
         let Some(url) = configured.url.get() else { continue };
         let endpoint = endpoint(upstream, configured, &url.to_uri(), via).map_err(invalid)?;
         let profile = profile(config, upstream, configured).map_err(invalid_profile)?;
+        let label: Arc<str> = format!("{name}/{}", configured.name.as_str()).into();
         endpoints.push(PlannedEndpoint {
             name: configured.name.as_str().into(),
             endpoint,
+            adapt: (!configured.adapt.is_empty()).then(|| Arc::new(Adapt::new(&configured.adapt))),
             profile: Arc::new(profile),
-            priority: configured
-                .priority
-                .unwrap_or_else(|| u32::try_from(place).unwrap_or(u32::MAX)),
+            priority: configured.priority.unwrap_or(place),
             weight: configured.weight.unwrap_or(1),
             max_bytes: upstream.max_inspect_bytes.get(),
             max_event_bytes: upstream.max_event_bytes.get(),
             heartbeat: upstream.heartbeat.map(config::Timeout::get),
-            health: Health::new(ejection(upstream.ejection), Instant::now()),
-            watch: Watch {
-                unmatched: unmatched.clone(),
-                endpoint: format!("{name}/{}", configured.name.as_str()).into(),
-            },
+            health: Health::new(label.clone(), ejection(upstream.ejection), Instant::now()),
+            watch: Watch { unmatched: unmatched.clone(), endpoint: label },
         });
     }
     if endpoints.is_empty() {
@@ -114,7 +115,7 @@ fn endpoint(
     })
 }
 
-/// What the endpoint's answers mean; our credential and its host never reach a caller.
+/// What the endpoint's answers mean. No credential of ours and no host of a provider, this one or another, reaches a caller.
 fn profile(
     config: &Config,
     upstream: &config::Upstream,
@@ -122,10 +123,12 @@ fn profile(
 ) -> Result<Profile, InvalidProfile> {
     let name = configured.profile.as_ref().unwrap_or(&upstream.profile);
     let profile = Profile::named(name, &config.profile)?;
-    let uri = configured.url.get().map(config::EndpointUrl::to_uri);
-    let host = uri.as_ref().and_then(http::Uri::host);
-    let secret = configured.credential.as_ref().and_then(|credential| credential.secret().get());
-    Ok(profile.redact(host.into_iter().chain(secret.map(config::Secret::expose))))
+    let endpoints = || config.upstream.values().flat_map(|upstream| &upstream.endpoint);
+    let uris: Vec<http::Uri> =
+        endpoints().filter_map(|endpoint| Some(endpoint.url.get()?.to_uri())).collect();
+    let hosts = uris.iter().filter_map(http::Uri::host);
+    let secrets = endpoints().filter_map(|endpoint| endpoint.credential.as_ref()?.secret().get());
+    Ok(profile.redact(hosts.chain(secrets.map(config::Secret::expose))))
 }
 
 fn settings(upstream: &config::Upstream) -> Settings {
@@ -140,8 +143,7 @@ fn settings(upstream: &config::Upstream) -> Settings {
         max_replay_bytes: upstream
             .max_replay_bytes
             .map_or(default.max_replay_bytes, config::Size::get),
-        deadline_header: deadline_header
-            .and_then(|name| HeaderName::from_bytes(name.as_str().as_bytes()).ok()),
+        deadline_header: deadline_header.map(|name| name.get().clone()),
         ..default
     }
 }

@@ -106,6 +106,11 @@ impl Document {
         &self.text
     }
 
+    /// The same, to be kept or cut without a copy.
+    pub fn bytes(&self) -> &Bytes {
+        self.text.as_bytes()
+    }
+
     pub(super) fn node(&self, at: usize) -> Node {
         self.nodes.get(at).copied().unwrap_or(Node::Null)
     }

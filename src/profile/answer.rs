@@ -39,16 +39,6 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The whole of what was read, JSON or not.
-    #[cfg(feature = "standalone")]
-    pub(crate) fn whole_text(&self) -> Option<&'a str> {
-        match self.content {
-            Content::Json(document) => Some(document.text()),
-            Content::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
     /// `type/subtype` of the content, without parameters.
     pub(crate) fn media_type(&self) -> Option<&'a str> {
         let line = self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;

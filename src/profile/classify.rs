@@ -169,12 +169,14 @@ impl Profile {
     fn fault(&self, kind: UpstreamKind, rule: Option<&Rule>, answer: &Answer<'_>) -> Verdict {
         let cause = match answer.content {
             Content::Undecodable => Cause::Encoding,
+            _ if rule.is_some_and(|rule| rule.ended) => Cause::WorkFailed(answer.status.as_u16()),
             _ => Cause::Status(answer.status.as_u16()),
         };
+        let limits = kind == UpstreamKind::RateLimited;
         let places = rule.and_then(|rule| rule.message.as_ref()).unwrap_or(&self.message);
         let words = if kind.is_about_the_input() { self.words(places, answer) } else { None };
         let fault = UpstreamFault::new(kind, cause)
-            .with_retry_after(wait::wait(answer, &self.retry_after, SystemTime::now()))
+            .with_retry_after(wait::wait(answer, &self.retry_after, limits, SystemTime::now()))
             .with_words(words)
             .with_request_id(self.request_id(answer))
             .with_rule(rule.map(|rule| rule.name.to_string()));

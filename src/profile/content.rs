@@ -20,7 +20,7 @@ pub enum Content {
     Empty,
     /// JSON.
     Json(Document),
-    /// Well-formed JSON that cannot be represented, such as with half a surrogate pair or nested beyond measure.
+    /// Well-formed JSON that cannot be represented, such as nested beyond measure.
     Opaque,
     /// Something else.
     Text(String),
@@ -58,7 +58,9 @@ impl Content {
         let may_be_json =
             matches!(first, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n');
         if may_be_json {
-            if let Ok(document) = Document::parse(text.clone(), &syntax()) {
+            let parse = |text| Document::parse(text, &syntax());
+            // The provider has cut a text of somebody's in two, or has an encoding of its own: that it is a failure is said beside it.
+            if let Ok(document) = parse(text.clone()).or_else(|_| parse(mended(&text))) {
                 return Self::Json(document);
             }
             if serde_json::from_slice::<IgnoredAny>(&text).is_ok() {
@@ -66,6 +68,15 @@ impl Content {
             }
         }
         Self::Text(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The whole of what was read, JSON or not.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Json(document) => Some(document.text()),
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// Whether nothing is known of it.
@@ -77,6 +88,34 @@ impl Content {
     pub(super) const fn is_json(&self) -> bool {
         matches!(self, Self::Json(_) | Self::Opaque)
     }
+}
+
+/// The text with U+FFFD in the place of what is not UTF-8, and of escapes that are half a surrogate pair.
+fn mended(text: &Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(text);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let unit =
+            |escape: &str| u32::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok();
+        let second = escape.get(6..).and_then(unit);
+        let taken = match (unit(escape), second) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => {
+                out.push('\u{fffd}');
+                rest = &escape[6..];
+                continue;
+            }
+            // A backslash and what it escapes, which may be another one.
+            _ => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        out.push_str(&escape[..taken]);
+        rest = &escape[taken..];
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 /// The body in UTF-8, without a byte order mark.

@@ -249,6 +249,7 @@ impl Checker<'_> {
             body,
             text,
             meaning: meaning?,
+            ended: written.ended,
             message,
         })
     }
@@ -340,6 +341,10 @@ impl Checker<'_> {
 
     fn meaning(&mut self, written: &RuleSettings) -> Option<Meaning> {
         match (written.fault.as_deref(), &written.status_at) {
+            (Some("ok"), None) if written.ended => {
+                self.say("ended", "work that is `ok` has not failed");
+                None
+            }
             (Some("ok"), None) => Some(Meaning::Ok),
             (Some(name), None) => match FAULTS.iter().find(|(fault, _)| *fault == name) {
                 Some((_, kind)) => Some(Meaning::Fault(*kind)),

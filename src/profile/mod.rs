@@ -64,3 +64,8 @@ pub use self::{
 /// sets it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamAnswer;
+
+/// The header fields of a provider's failure as they came, in the extensions of a response from whose own fields some were taken: for
+/// whoever finds out what the failure means.
+#[derive(Clone, Debug)]
+pub(crate) struct UpstreamHeaders(pub(crate) http::HeaderMap);

@@ -4,7 +4,7 @@
 const REMOVED: &str = "[…]";
 
 /// Last parts of the names of hosts that services have. Others, such as those of files, are none.
-const DOMAINS: [&str; 39] = [
+const DOMAINS: [&str; 42] = [
     "ai",
     "app",
     "art",
@@ -44,6 +44,9 @@ const DOMAINS: [&str; 39] = [
     "invalid",
     "test",
     "host",
+    "delivery",
+    "media",
+    "ml",
 ];
 
 /// With what keys and ids begin, in front of `-` or `_`.
@@ -103,6 +106,7 @@ fn is_mail(word: &str) -> bool {
 
 /// IPv4, or IPv6, with a port or without.
 fn is_address(word: &str) -> bool {
+    let word = word.split(['/', '?', '#']).next().unwrap_or_default();
     let (host, port) = word.split_once(':').unwrap_or((word, ""));
     let numbers = host.split('.').filter(|part| part.parse::<u8>().is_ok()).count();
     let is_v4 = numbers == 4
@@ -113,17 +117,22 @@ fn is_address(word: &str) -> bool {
     is_v4 || is_v6
 }
 
-/// Names with dots between them, of which the last is a domain; with port and path or without.
+/// Names with dots between them, of which the last is a domain, or anything that has a path behind it; with port and path or without.
 fn is_host(word: &str) -> bool {
-    let host = word.split(['/', ':', '?', '#']).next().unwrap_or_default().trim_end_matches('.');
+    let host = word.split(['/', ':', '?', '#']).next().unwrap_or_default();
+    let has_path = word[host.len()..].starts_with('/');
+    let host = host.trim_end_matches('.');
     let Some((names, domain)) = host.rsplit_once('.') else { return false };
+    let is_domain =
+        |domain: &str| domain.len() >= 2 && domain.bytes().all(|byte| byte.is_ascii_alphabetic());
     let is_name = |name: &str| {
         !name.is_empty()
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | 1))
     };
-    DOMAINS.iter().any(|known| known.eq_ignore_ascii_case(domain)) && names.split('.').all(is_name)
+    let is_known = DOMAINS.iter().any(|known| known.eq_ignore_ascii_case(domain));
+    (is_known || has_path && is_domain(domain)) && names.split('.').all(is_name)
 }
 
 fn is_key(word: &str) -> bool {
@@ -159,8 +168,10 @@ fn is_random(part: &str) -> bool {
         .windows(2)
         .filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit())
         .count();
-    // `1024x1024` is a size, `sha256` a word.
+    let is_capital = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    // `1024x1024` is a size, `sha256` a word, `RESOURCE` another one.
     part.len() >= 24
+        || (part.len() >= 16 && mixed && part.bytes().all(|byte| is_capital(&byte)))
         || (part.len() >= 10 && mixed && turns >= 3)
         || (part.len() >= 12 && !has(u8::is_ascii_alphabetic))
 }
@@ -180,6 +191,12 @@ mod tests {
             "me@a.example",
             "10.0.0.7",
             "10.0.0.7:80",
+            "10.0.0.7/health",
+            "v3.fal.media/files/a.png",
+            "api.bfl.ml",
+            "replicate.delivery/x",
+            "files.example-cdn.zone/a",
+            "AKIAIOSFODNN7EXAMPLE",
             "2001:db8::1:2",
             "sk-proj-abc123def456",
             "sk-***abcd",
@@ -215,6 +232,8 @@ mod tests {
             "16:9",
             "e.g",
             "and/or",
+            "e.g./i.e.",
+            "IMAGE_OTHER_2",
             "aspect_ratio",
             "2026-11-25",
             "12:30:05",

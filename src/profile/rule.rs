@@ -26,6 +26,8 @@ pub(super) struct Rule {
     pub(super) body: Vec<(Vec<Pointer>, Test)>,
     pub(super) text: Option<Pattern>,
     pub(super) meaning: Meaning,
+    /// It is about work that was taken on.
+    pub(super) ended: bool,
     /// Instead of the profile's.
     pub(super) message: Option<Vec<Pointer>>,
 }

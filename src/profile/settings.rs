@@ -56,6 +56,9 @@ pub struct RuleSettings {
     pub fault: Option<String>,
     /// Instead of `fault`: where a status stands that says it.
     pub status_at: Option<String>,
+    /// Whether the provider has taken the work on, and this is how it ended: such as the state of a task. To ask about it again says the same,
+    /// and to send it again may be paid for twice. Default: `false`, it has refused.
+    pub ended: bool,
     /// Instead of the profile's: where the provider's words are. Empty: none may pass.
     pub message: Option<Vec<String>>,
 }

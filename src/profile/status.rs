@@ -9,7 +9,7 @@ use http::StatusCode;
 pub fn by_status(status: StatusCode) -> UpstreamKind {
     use UpstreamKind as Kind;
     match status.as_u16() {
-        400 | 405 | 406 | 409 | 411 | 413..=417 | 422 | 431 => Kind::InvalidRequest,
+        400 | 405 | 406 | 409 | 411..=417 | 422 | 431 => Kind::InvalidRequest,
         401 | 403 | 407 => Kind::AuthFailed,
         402 => Kind::AccountExhausted,
         404 | 410 => Kind::NotFound,
@@ -37,7 +37,7 @@ mod tests {
     fn each_status() {
         use UpstreamKind as K;
         let table: &[(&[u16], K)] = &[
-            (&[400, 405, 409, 413, 415, 422, 431], K::InvalidRequest),
+            (&[400, 405, 409, 412, 413, 415, 422, 431], K::InvalidRequest),
             (&[401, 403, 407], K::AuthFailed),
             (&[402], K::AccountExhausted),
             (&[404, 410], K::NotFound),

@@ -56,6 +56,19 @@ fn evidence_of_a_wrong_kind() {
         (200, &[JSON], b"<html>", Some(K::Unexpected)),
         (200, &[JSON, ("content-encoding", "gzip")], b"{}", Some(K::Unexpected)),
         (200, &[JSON], b"{\"a\":\"\\ud800\"}", None),
+        // What somebody has cut in two, or wrote in an encoding of their own, is no reason to see nothing.
+        (
+            200,
+            &[JSON],
+            br#"{"error":{"message":"\\ \ud83d\ude00 \ud83d","code":"insufficient_quota"}}"#,
+            Some(K::AccountExhausted),
+        ),
+        (
+            429,
+            &[JSON],
+            b"{\"error\":{\"message\":\"\xc4\xe3\",\"code\":\"insufficient_quota\"}}",
+            Some(K::AccountExhausted),
+        ),
         (200, &[JSON], &[&[b'['; 500][..], &[b']'; 500]].concat(), None),
         (200, &[JSON], b"1e999", None),
         (200, &[JSON], b"{\"a\":1,\"a\":2}", None),

@@ -9,11 +9,16 @@ use http::{HeaderMap, HeaderValue};
 use std::time::{Duration, SystemTime};
 
 /// What a provider says of when to come again: `retry-after-ms`, `Retry-After` (RFC 9110, section 10.2.3), then these
-/// places in the body, then when its limits begin anew. At most a day. Nothing that is only said in words.
-pub(super) fn wait(answer: &Answer<'_>, places: &[Pointer], now: SystemTime) -> Option<Duration> {
+/// places in the body, then, if it `limits` us, when its limits begin anew. At most a day. Nothing that is only said in words.
+pub(super) fn wait(
+    answer: &Answer<'_>,
+    places: &[Pointer],
+    limits: bool,
+    now: SystemTime,
+) -> Option<Duration> {
     retry_after(answer.headers, now)
         .or_else(|| in_body(answer.root()?, places))
-        .or_else(|| reset(answer.headers, now))
+        .or_else(|| limits.then(|| reset(answer.headers, now)).flatten())
         .map(|wait| wait.min(LONGEST))
 }
 
@@ -65,10 +70,9 @@ fn duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-/// When the provider's own limits begin anew: of those that are used up, or of all if none says so, the last.
+/// When the provider's own limits begin anew: the last of those that are used up, or that do not say how much of them is left.
 fn reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let mut used_up = None;
-    let mut any = None;
+    let mut last = None;
     for (name, value) in headers {
         let name = name.as_str();
         // `x-ratelimit-reset`, `x-ratelimit-reset-tokens`, `anthropic-ratelimit-requests-reset`, `ratelimit-reset`.
@@ -80,12 +84,11 @@ fn reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
             continue;
         };
         let remaining = format!("{}{}", &name[..at], name[at..].replace("reset", "remaining"));
-        if headers.get(remaining).is_some_and(is_zero) {
-            used_up = used_up.max(Some(wait));
+        if headers.get(remaining).is_none_or(is_zero) {
+            last = last.max(Some(wait));
         }
-        any = any.max(Some(wait));
     }
-    used_up.or(any)
+    last
 }
 
 fn is_zero(value: &HeaderValue) -> bool {
@@ -171,6 +174,7 @@ mod tests {
                 ],
                 Some(1.0),
             ),
+            (&[("x-ratelimit-reset", "6s"), ("x-ratelimit-remaining", "4999")], None),
             (&[("x-ratelimit-limit", "5")], None),
             (&[], None),
         ];
@@ -179,9 +183,13 @@ mod tests {
             let headers = headers(fields);
             let content = Content::Unread;
             let answer = Answer::new(StatusCode::TOO_MANY_REQUESTS, &headers, &content);
-            let got = wait(&answer, &[], now).map(|wait| wait.as_secs_f64());
+            let got = wait(&answer, &[], true, now).map(|wait| wait.as_secs_f64());
             assert_eq!(got, *want, "{fields:?}");
         }
+        // Of a failure that is no limit they say nothing.
+        let headers = headers(&[("x-ratelimit-reset", "12s")]);
+        let answer = Answer::new(StatusCode::TOO_MANY_REQUESTS, &headers, &Content::Unread);
+        assert_eq!(wait(&answer, &[], false, now), None);
     }
 
     #[test]
@@ -205,7 +213,8 @@ mod tests {
             let headers = HeaderMap::new();
             let content = Content::read(&headers, Bytes::from(body), 1 << 20);
             let answer = Answer::new(StatusCode::TOO_MANY_REQUESTS, &headers, &content);
-            let got = wait(&answer, &places, SystemTime::UNIX_EPOCH).map(|wait| wait.as_secs_f64());
+            let got = wait(&answer, &places, false, SystemTime::UNIX_EPOCH);
+            let got = got.map(|wait| wait.as_secs_f64());
             assert_eq!(got, want, "{body}");
         }
     }

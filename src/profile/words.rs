@@ -49,9 +49,22 @@ impl Redaction {
         self.pattern = Regex::new(&pattern).ok().filter(|_| !self.words.is_empty());
     }
 
+    /// A text that was cut off, without the beginning of one of the words at its end.
+    fn without_half_a_word<'t>(&self, text: &'t str) -> &'t str {
+        let half = |word: &str| {
+            let begins = word.char_indices().map(|(at, _)| &word[..at]);
+            begins.filter(|begin| begin.len() >= 4 && text.ends_with(begin)).map(str::len).max()
+        };
+        let longest = self.words.iter().filter_map(|word| half(word)).max().unwrap_or_default();
+        &text[..text.len() - longest]
+    }
+
     /// The words as a caller may read them. `None` when nothing is left that says anything.
     pub(super) fn scrub(&self, text: &str) -> Option<String> {
-        let cut = text.char_indices().nth(READ).map_or(text, |(end, _)| &text[..end]);
+        let cut = match text.char_indices().nth(READ) {
+            Some((end, _)) => self.without_half_a_word(&text[..end]),
+            None => text,
+        };
         let visible = visible(cut);
         let mut text = match visible.contains('<') {
             true => MARKUP.replace_all(&visible, " ").into_owned(),
@@ -178,5 +191,12 @@ mod tests {
         // A key across the end of what is looked at is not half shown.
         let text = format!("{}sk-{}", "x ".repeat(145), "a1".repeat(3000));
         assert!(!scrub(&text).unwrap().contains("a1a1"));
+        // Nor one of ours, whatever is taken out before it.
+        let redaction = Redaction::new(["s3cretkey"]);
+        for before in 480..500 {
+            let text = format!("<{}>word s3cretkey and more words", "x".repeat(before - 7));
+            let shown = redaction.scrub(&text).unwrap_or_default();
+            assert!(!shown.contains("s3cr"), "{shown}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod table;
 mod template;
 
 pub(crate) use self::{
+    rewrite::Rewrite,
     service::Router,
     table::{InvalidRoute, OfPath, Table},
 };

@@ -3,19 +3,19 @@ use crate::{Fault, config::PathTemplate};
 use http::{Uri, uri::PathAndQuery};
 use matchit::Params;
 
-/// Where a route's requests go: the path of a request to the provider.
+/// Where requests go: the path of a request to the provider.
 #[derive(Clone, Debug)]
-pub(super) struct Rewrite {
+pub(crate) struct Rewrite {
     template: PathTemplate,
 }
 
 impl Rewrite {
-    pub(super) fn new(template: PathTemplate) -> Self {
+    pub(crate) fn new(template: PathTemplate) -> Self {
         Self { template }
     }
 
     /// The request's target with the new path; its query stays.
-    pub(super) fn apply(&self, uri: &Uri, params: &Params<'_, '_>) -> Result<Uri, Fault> {
+    pub(crate) fn apply(&self, uri: &Uri, params: &Params<'_, '_>) -> Result<Uri, Fault> {
         let mut target = String::with_capacity(uri.path().len() + 32);
         render(self.template.parts(), params, &mut target);
         if let Some(query) = uri.query() {

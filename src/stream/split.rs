@@ -170,6 +170,11 @@ impl Event {
     }
 
     fn read_sse(raw: &Bytes) -> Self {
+        let text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw).trim_ascii();
+        if let [b'{' | b'[', ..] = text {
+            // No field begins like that: it is JSON under the wrong type.
+            return Self { name: None, data: Some(raw.slice_ref(text)) };
+        }
         let mut event = Self::default();
         let mut joined: Option<BytesMut> = None;
         for line in lines(raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw)) {
@@ -177,6 +182,7 @@ impl Event {
             let (field, value) = (&line[..colon], line.get(colon + 1..).unwrap_or_default());
             let value = value.strip_prefix(b" ").unwrap_or(value);
             match field {
+                b"event" if value.is_empty() => event.name = None,
                 b"event" => event.name = Some(String::from_utf8_lossy(value).into_owned()),
                 b"data" => match (&event.data, &mut joined) {
                     (None, _) => event.data = Some(raw.slice_ref(value)),
@@ -284,6 +290,9 @@ mod tests {
             (": a comment\n\n", None, None),
             ("id: 1\nretry: 5\n\n", None, None),
             ("event: x\nevent: y\n\n", Some("y"), None),
+            ("event: x\nevent:\ndata: a\n\n", None, Some("a")),
+            ("\u{feff} {\n\"a\": \"data: b\"}", None, Some("{\n\"a\": \"data: b\"}")),
+            ("[1]\n\n", None, Some("[1]")),
             ("\u{feff}data: a\n\n", None, Some("a")),
             ("\n", None, None),
         ];

@@ -26,10 +26,12 @@ pub(super) enum Choice {
     Nobody(Option<Instant>),
 }
 
-/// Chooses among those that are available: the fewest tries first, then the lowest priority, then by weight. `all_out`: all
-/// may be out at once. `random`: from 0 up to, and without, 1.
-pub(super) fn choose(candidates: &[Candidate], all_out: bool, random: f64) -> Choice {
-    let available = |candidate: &&Candidate| !matches!(candidate.state, State::Out(_));
+/// Chooses among those that are available: the fewest tries first, then the lowest priority, then by weight. `again`: also
+/// among those that were tried. `all_out`: all may be out at once. `random`: from 0 up to, and without, 1.
+pub(super) fn choose(candidates: &[Candidate], again: bool, all_out: bool, random: f64) -> Choice {
+    let may = |candidate: &Candidate| again || candidate.tries == 0;
+    let available =
+        |candidate: &&Candidate| may(candidate) && !matches!(candidate.state, State::Out(_));
     let order = |candidate: &Candidate| (candidate.tries, candidate.priority);
     if let Some(first) = candidates.iter().filter(available).map(order).min() {
         let equal = |(_, candidate): &(usize, &Candidate)| {
@@ -43,8 +45,8 @@ pub(super) fn choose(candidates: &[Candidate], all_out: bool, random: f64) -> Ch
         return Choice::Ask(by_weight(equals(), random));
     }
     let back = |candidate: &Candidate| match candidate.state {
-        State::Out(until) => Some(until),
-        State::Available | State::Due => None,
+        State::Out(until) if may(candidate) => Some(until),
+        _ => None,
     };
     let first = candidates
         .iter()
@@ -97,6 +99,7 @@ mod tests {
             (vec![(0, Available, 0), (0, Due, 0)], Choice::Ask(1)),
             (vec![(0, Available, 1), (1, Available, 0)], Choice::Ask(1)),
             (vec![(0, Available, 1), (1, Available, 1)], Choice::Ask(0)),
+            (vec![(0, Available, 2), (1, Available, 1)], Choice::Ask(1)),
             (vec![(0, Available, 1), (1, out(5), 0)], Choice::Ask(0)),
             (vec![(0, out(9), 0), (1, out(5), 0)], Choice::AskAnyway(1)),
             // Not after others have failed.
@@ -106,10 +109,20 @@ mod tests {
         ];
         for (candidates, want) in table {
             let candidates: Vec<_> = candidates.into_iter().map(of).collect();
-            assert_eq!(choose(&candidates, false, 0.5), want, "{candidates:?}");
+            assert_eq!(choose(&candidates, true, false, 0.5), want, "{candidates:?}");
         }
         let all_out = [of((0, out(9), 0)), of((1, out(5), 0))];
-        assert_eq!(choose(&all_out, true, 0.5), Choice::Nobody(back(5)));
+        assert_eq!(choose(&all_out, true, true, 0.5), Choice::Nobody(back(5)));
+        // Each once.
+        let table = [
+            (vec![(0, Available, 1), (1, Available, 0)], Choice::Ask(1)),
+            (vec![(0, Available, 1), (1, out(5), 0)], Choice::Nobody(back(5))),
+            (vec![(0, out(9), 1), (1, Available, 1)], Choice::Nobody(None)),
+        ];
+        for (candidates, want) in table {
+            let candidates: Vec<_> = candidates.into_iter().map(of).collect();
+            assert_eq!(choose(&candidates, false, false, 0.5), want, "{candidates:?}");
+        }
     }
 
     #[test]
@@ -118,7 +131,7 @@ mod tests {
         let candidates = [of(1), of(3), of(0)];
         let mut counts = [0; 3];
         for step in 0..1000 {
-            let Choice::Ask(at) = choose(&candidates, false, f64::from(step) / 1000.0) else {
+            let Choice::Ask(at) = choose(&candidates, true, false, f64::from(step) / 1000.0) else {
                 panic!()
             };
             counts[at] += 1;

@@ -11,13 +11,21 @@ pub struct UpstreamEndpoint<S> {
     pub(super) inspection: Inspection,
     pub(super) priority: u32,
     pub(super) weight: u32,
+    pub(super) keeps_deadline: bool,
 }
 
 impl<S> UpstreamEndpoint<S> {
     /// An endpoint of this name, for logs and metrics.
     pub fn new(name: impl Into<Arc<str>>, service: S) -> Self {
         let inspection = Inspection::new(Profile::shared_generic().clone());
-        Self { name: name.into(), service, inspection, priority: 0, weight: 1 }
+        Self {
+            name: name.into(),
+            service,
+            inspection,
+            priority: 0,
+            weight: 1,
+            keeps_deadline: false,
+        }
     }
 
     /// What its answers mean. Default: the profile `generic`.
@@ -38,6 +46,14 @@ impl<S> UpstreamEndpoint<S> {
     #[must_use]
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight;
+        self
+    }
+
+    /// Whether the service itself keeps to the [`Deadline`](crate::deadline::Deadline) of a request, with the body of its answer too, as
+    /// [`Forward`](crate::Forward) does: then an attempt needs no timer of its own. Default: `false`.
+    #[must_use]
+    pub fn keeps_deadline(mut self, keeps: bool) -> Self {
+        self.keeps_deadline = keeps;
         self
     }
 

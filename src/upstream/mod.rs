@@ -28,9 +28,10 @@ mod backoff;
 mod choose;
 mod endpoint;
 mod health;
-mod outcome;
+mod repeat;
 mod replay;
 mod run;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -41,10 +42,11 @@ pub use self::{
     backoff::Backoff,
     endpoint::UpstreamEndpoint,
     health::Ejection,
-    outcome::{Outcome, Repeat},
+    repeat::Repeat,
     replay::ReplayBody,
-    run::{InvalidUpstream, StreamWatcher, Upstream, WatchStreams},
+    service::{InvalidUpstream, StreamWatcher, Upstream, WatchStreams},
 };
+pub use crate::fault::Outcome;
 
 use http::HeaderName;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! A request body that can be sent again: what has been sent of it is kept, up to a limit.
 
+use crate::buffer::Reservation;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -35,13 +36,15 @@ struct Recording<B> {
     kept: Vec<Bytes>,
     length: usize,
     limit: usize,
+    /// What `kept` takes.
+    memory: Reservation,
     trailers: Option<HeaderMap>,
     /// The attempt that may read on; older ones are over.
     attempt: u32,
-    /// Too long to be kept.
+    /// Nobody will want it again.
+    is_last: bool,
+    /// Too long to be kept, or there is no memory for it.
     lost: bool,
-    /// The hint before anything was read.
-    hint: SizeHint,
 }
 
 /// Makes the body of each attempt.
@@ -52,36 +55,42 @@ pub(super) enum Bodies<B> {
     Tape(Arc<Tape<B>>),
 }
 
+impl<B> ReplayBody<B> {
+    /// One that is sent once.
+    pub(crate) const fn once(body: B) -> Self {
+        Self { kind: Kind::Once(body) }
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Bodies<B> {
     /// For a request that is sent once.
     pub(super) const fn once(body: B) -> Self {
         Self::Once(Some(body))
     }
 
-    /// For a request that may be sent again, as long as no more than this was read.
-    pub(super) fn repeatable(body: B, limit: usize) -> Self {
+    /// For a request that may be sent again, as long as no more than this was read. `memory` grows with what is kept.
+    pub(super) fn repeatable(body: B, limit: usize, memory: Reservation) -> Self {
         if body.is_end_stream() {
             return Self::Empty;
         }
-        if body.size_hint().lower() > limit as u64 {
-            return Self::once(body);
-        }
-        let hint = body.size_hint();
+        // Of one that is too long nothing is kept; as long as nothing of it was sent, it can still be sent elsewhere.
+        let limit = if body.size_hint().lower() > limit as u64 { 0 } else { limit };
         let recording = Recording {
             rest: Some(body),
             kept: Vec::new(),
             length: 0,
             limit,
+            memory,
             trailers: None,
             attempt: 0,
+            is_last: false,
             lost: false,
-            hint,
         };
         Self::Tape(Arc::new(Tape { state: Mutex::new(recording) }))
     }
 
-    /// The body of the next attempt. `None` when it cannot be sent again.
-    pub(super) fn next(&mut self) -> Option<ReplayBody<B>> {
+    /// The body of the next attempt. `None` when it cannot be sent again. `is_last`: there will be no other.
+    pub(super) fn next(&mut self, is_last: bool) -> Option<ReplayBody<B>> {
         let kind = match self {
             Self::Once(body) => Kind::Once(body.take()?),
             Self::Empty => Kind::Empty,
@@ -91,6 +100,7 @@ impl<B: Body<Data = Bytes> + Unpin> Bodies<B> {
                     return None;
                 }
                 recording.attempt += 1;
+                recording.is_last = is_last;
                 Kind::Copy { tape: tape.clone(), attempt: recording.attempt, next: 0, ended: false }
             }
         };
@@ -178,20 +188,7 @@ where
         match &self.kind {
             Kind::Once(body) => body.size_hint(),
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::Copy { tape, next, .. } => {
-                let recording = tape.lock();
-                if let (true, Some(rest)) = (recording.lost, &recording.rest) {
-                    return rest.size_hint();
-                }
-                let sent: u64 =
-                    recording.kept.iter().take(*next).map(|piece| piece.len() as u64).sum();
-                let mut hint = SizeHint::new();
-                hint.set_lower(recording.hint.lower().saturating_sub(sent));
-                if let Some(upper) = recording.hint.upper() {
-                    hint.set_upper(upper.saturating_sub(sent));
-                }
-                hint
-            }
+            Kind::Copy { tape, next, .. } => tape.lock().size_hint(*next),
         }
     }
 }
@@ -201,6 +198,19 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
+    /// How much there is from this piece on.
+    fn size_hint(&self, next: usize) -> SizeHint {
+        let kept: u64 = self.kept.iter().skip(next).map(|piece| piece.len() as u64).sum();
+        let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        let mut hint = SizeHint::new();
+        hint.set_lower(kept + rest.lower());
+        // Behind a length there is no place for trailers.
+        if let (Some(upper), None) = (rest.upper(), &self.trailers) {
+            hint.set_upper(kept + upper);
+        }
+        hint
+    }
+
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(rest) = &mut self.rest else {
             let trailers = self.trailers.clone();
@@ -230,10 +240,15 @@ where
     }
 
     fn keep(&mut self, piece: &Bytes) {
+        if self.is_last {
+            return;
+        }
         self.length += piece.len();
-        if self.lost || self.length > self.limit {
+        let takes = piece.len() + size_of::<Bytes>();
+        if self.lost || self.length > self.limit || !self.memory.grow(takes) {
             self.lost = true;
             self.kept = Vec::new();
+            self.memory.shrink_to(0);
         } else {
             self.kept.push(piece.clone());
         }
@@ -254,8 +269,13 @@ impl<B> fmt::Debug for ReplayBody<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffer::Budget;
     use http_body_util::{BodyExt, Full};
     use std::{collections::VecDeque, convert::Infallible};
+
+    fn repeatable<B: Body<Data = Bytes> + Unpin>(body: B, limit: usize) -> Bodies<B> {
+        Bodies::repeatable(body, limit, Reservation::unlimited())
+    }
 
     struct Frames(VecDeque<Frame<Bytes>>);
 
@@ -291,18 +311,18 @@ mod tests {
 
     #[tokio::test]
     async fn again_and_again() {
-        let mut bodies = Bodies::repeatable(body(&["ab", "cd", "e"]), 5);
+        let mut bodies = repeatable(body(&["ab", "cd", "e"]), 5);
         for _ in 0..3 {
-            assert_eq!(all(bodies.next().unwrap()).await, (Bytes::from("abcde"), true));
+            assert_eq!(all(bodies.next(false).unwrap()).await, (Bytes::from("abcde"), true));
         }
         // Wherever the one before has stopped.
         for stop in 0..5 {
-            let mut bodies = Bodies::repeatable(body(&["ab", "cd", "e"]), 5);
-            let mut first = bodies.next().unwrap();
+            let mut bodies = repeatable(body(&["ab", "cd", "e"]), 5);
+            let mut first = bodies.next(false).unwrap();
             for _ in 0..stop {
                 first.frame().await;
             }
-            let second = bodies.next().unwrap();
+            let second = bodies.next(false).unwrap();
             if stop < 4 {
                 assert!(first.frame().await.unwrap().is_err(), "another one has taken over");
             }
@@ -312,24 +332,54 @@ mod tests {
 
     #[tokio::test]
     async fn not_beyond_the_limit() {
-        let mut bodies = Bodies::repeatable(body(&["ab", "cd", "e"]), 4);
+        let mut bodies = repeatable(body(&["ab", "cd", "e"]), 4);
         assert!(bodies.has_next());
-        assert_eq!(all(bodies.next().unwrap()).await, (Bytes::from("abcde"), true));
-        assert!(!bodies.has_next() && bodies.next().is_none());
+        assert_eq!(all(bodies.next(false).unwrap()).await, (Bytes::from("abcde"), true));
+        assert!(!bodies.has_next() && bodies.next(false).is_none());
         // As long as no more than that was read, it may.
-        let mut bodies = Bodies::repeatable(body(&["ab", "cd", "e"]), 4);
-        bodies.next().unwrap().frame().await.unwrap().unwrap();
-        assert_eq!(all(bodies.next().unwrap()).await.0, "abcde");
-        // One that says that it is too long is not kept at all.
-        let mut bodies = Bodies::repeatable(Full::new(Bytes::from("abcde")), 4);
-        assert!(bodies.next().is_some() && bodies.next().is_none());
+        let mut bodies = repeatable(body(&["ab", "cd", "e"]), 4);
+        bodies.next(false).unwrap().frame().await.unwrap().unwrap();
+        assert_eq!(all(bodies.next(false).unwrap()).await.0, "abcde");
+        // One that says that it is too long is not kept at all, and goes on until something of it was sent.
+        let mut bodies = repeatable(Full::new(Bytes::from("abcde")), 4);
+        assert!(bodies.next(false).is_some() && bodies.has_next());
+        assert_eq!(all(bodies.next(false).unwrap()).await.0, "abcde");
+        assert!(!bodies.has_next() && bodies.next(false).is_none());
+    }
+
+    #[tokio::test]
+    async fn not_beyond_the_memory() {
+        let budget = Budget::new(100);
+        let mut bodies = Bodies::repeatable(body(&["ab", "cd", "e"]), 9, budget.nothing());
+        let mut first = bodies.next(false).unwrap();
+        let mut frames = 0;
+        while first.frame().await.is_some() {
+            frames += 1;
+            // A piece and where it is.
+            assert_eq!(budget.reserved(), [34, 68, 0, 0][frames - 1]);
+        }
+        assert!(!bodies.has_next() && frames == 4);
+    }
+
+    #[tokio::test]
+    async fn the_last_one_is_not_kept() {
+        let budget = Budget::new(1000);
+        let mut bodies = Bodies::repeatable(body(&["ab", "cd", "e"]), 9, budget.nothing());
+        bodies.next(false).unwrap().frame().await.unwrap().unwrap();
+        let mut last = bodies.next(true).unwrap();
+        for lower in [5, 3, 1, 0] {
+            assert!(last.size_hint().lower() <= lower, "{:?}", last.size_hint());
+            last.frame().await.unwrap().unwrap();
+            assert_eq!(budget.reserved(), 34);
+        }
+        assert!(last.frame().await.is_none());
     }
 
     #[tokio::test]
     async fn nothing_is_sent_again_as_often_as_one_likes() {
-        let mut bodies = Bodies::repeatable(Full::new(Bytes::new()), 0);
+        let mut bodies = repeatable(Full::new(Bytes::new()), 0);
         for _ in 0..3 {
-            let body = bodies.next().unwrap();
+            let body = bodies.next(false).unwrap();
             assert!(body.is_end_stream());
             assert_eq!(all(body).await.0, "");
         }
@@ -337,9 +387,9 @@ mod tests {
 
     #[tokio::test]
     async fn lengths_are_kept() {
-        let mut bodies = Bodies::repeatable(Full::new(Bytes::from("abcde")), 9);
+        let mut bodies = repeatable(Full::new(Bytes::from("abcde")), 9);
         for _ in 0..2 {
-            let mut body = bodies.next().unwrap();
+            let mut body = bodies.next(false).unwrap();
             assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(5), false));
             body.frame().await.unwrap().unwrap();
             assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));

@@ -106,6 +106,16 @@ async fn ask(
     upstream.clone().oneshot(request).await
 }
 
+/// What an endpoint says that wants a pause of so many milliseconds.
+async fn limited(
+    request: Request<ReplayBody<Client>>,
+    millis: &'static str,
+) -> Response<Full<Bytes>> {
+    let _ = request.into_body().collect().await;
+    let answer = Response::builder().status(429).header("retry-after-ms", millis);
+    answer.body(Full::default()).unwrap()
+}
+
 /// Which endpoints saw a request, in order.
 fn order(seen: &Seen) -> Vec<usize> {
     seen.lock().unwrap().iter().map(|(number, ..)| *number).collect()
@@ -177,6 +187,8 @@ async fn what_the_caller_hears_when_all_have_failed() {
         (&[connect, Fail(K::Timeout, Cause::FirstByteTimeout)], K::Timeout),
         (&[Answer(401, ""), connect], K::AuthFailed),
         (&[Answer(500, ""), Answer(400, "")], K::InvalidRequest),
+        (&[Answer(503, ""), Answer(404, "")], K::Overloaded),
+        (&[Answer(429, ""), Answer(401, "")], K::RateLimited),
     ];
     for (acts, want) in table {
         let scripts: Vec<&[Act]> = acts.chunks(1).collect();
@@ -231,6 +243,84 @@ async fn the_same_one_again_after_a_pause() {
             || fault.to_string().contains("no time is left"),
         "{fault}"
     );
+}
+
+/// A pause that is short enough is waited for, and longer ones are not.
+#[tokio::test(start_paused = true)]
+async fn the_same_one_again_when_it_says() {
+    for (wait, want) in [("700", 2), ("6000", 1)] {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let service = service_fn(move |request: Request<ReplayBody<Client>>| {
+            let mut seen = seen.lock().unwrap();
+            seen.push(Instant::now());
+            let is_first = seen.len() == 1;
+            async move {
+                Ok::<_, Fault>(match is_first {
+                    true => limited(request, wait).await,
+                    false => Response::new(Full::default()),
+                })
+            }
+        });
+        let endpoint = UpstreamEndpoint::new("e", service);
+        let settings = Settings { attempts: Some(3), ..Settings::default() };
+        let catalog = Catalog::shared_default().clone();
+        let upstream = Upstream::new([endpoint], settings, catalog).unwrap();
+        let answer = upstream.send(post()).await;
+        let asked = asked.lock().unwrap();
+        assert_eq!((asked.len(), answer.is_ok()), (want, want == 2), "{wait}");
+        match answer {
+            Ok(_) => assert_eq!(asked[1] - asked[0], Duration::from_millis(700)),
+            Err(fault) => assert_eq!(fault.retry_after(), Some(6 * SECOND)),
+        }
+    }
+}
+
+/// Somebody else's service need not know of deadlines.
+#[tokio::test(start_paused = true)]
+async fn no_longer_than_the_timeout() {
+    let settings = Settings { timeout: 3 * SECOND, ..Settings::default() };
+    let (upstream, _) = upstream(&[&[Act::Slow(60 * SECOND, GOOD)]], settings);
+    let started = Instant::now();
+    let fault = ask(&upstream, post()).await.unwrap_err();
+    assert_eq!(fault.kind(), Some(Kind::Upstream(K::Timeout)));
+    assert_eq!(started.elapsed(), 3 * SECOND);
+}
+
+/// Each endpoint once, also while another one is out.
+#[tokio::test(start_paused = true)]
+async fn once_each_unless_told_otherwise() {
+    let failing = [Act::Answer(500, ""); 9];
+    let (upstream, seen) = upstream(&[&[Act::Answer(401, "")], &failing], Settings::default());
+    assert!(ask(&upstream, post()).await.is_err());
+    assert!(ask(&upstream, post()).await.is_err());
+    assert_eq!(order(&seen), [0, 1, 1]);
+    // With more attempts there is a pause before each that is not the first.
+    let settings = Settings { attempts: Some(3), ..Settings::default() };
+    let (upstream, seen) = self::upstream(&[&[Act::Answer(401, "")], &failing], settings);
+    let started = Instant::now();
+    assert!(ask(&upstream, post()).await.is_err());
+    assert_eq!(order(&seen), [0, 1, 1]);
+    assert!(started.elapsed() > Duration::ZERO);
+}
+
+/// When the first of them is back, and not when the last one is.
+#[tokio::test]
+async fn the_wait_that_callers_hear_of() {
+    let endpoint = |name: &'static str, millis: &'static str| {
+        let service =
+            service_fn(
+                move |request| async move { Ok::<_, Fault>(limited(request, millis).await) },
+            );
+        UpstreamEndpoint::new(name, BoxCloneSyncService::new(service))
+    };
+    for order in [["5000", "60000"], ["60000", "5000"]] {
+        let endpoints = [endpoint("a", order[0]), endpoint("b", order[1]).priority(1)];
+        let catalog = Catalog::shared_default().clone();
+        let upstream = Upstream::new(endpoints, Settings::default(), catalog).unwrap();
+        let fault = upstream.send(post()).await.unwrap_err();
+        assert_eq!(fault.retry_after(), Some(5 * SECOND));
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
+#[cfg(feature = "standalone")]
+use super::policy::forget_old_bytes;
 use bytes::Bytes;
 use http::HeaderMap;
+#[cfg(feature = "standalone")]
+use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -31,6 +35,13 @@ pin_project! {
 impl<B> ValidatedBody<B> {
     pub(super) const fn untouched(body: B) -> Self {
         Self { kind: Kind::Untouched { body } }
+    }
+
+    /// A request with another body than it had.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn in_place_of(parts: &mut Parts, pieces: Vec<Bytes>) -> Self {
+        forget_old_bytes(parts, None, pieces.iter().map(Bytes::len).sum());
+        Self::checked(Pieces::Edited(pieces), None)
     }
 
     pub(super) fn checked(pieces: Pieces, trailers: Option<HeaderMap>) -> Self {

@@ -36,6 +36,7 @@ impl ValidateLayer {
             schema: None,
             parameters: None,
             edits: Arc::default(),
+            editable: false,
             syntax: Syntax::default(),
             content_encoding: ContentEncoding::default(),
             report: Report::default(),
@@ -76,6 +77,14 @@ impl ValidateLayer {
     #[must_use]
     pub fn edits(mut self, edits: impl Into<Arc<Edits>>) -> Self {
         self.policy.edits = edits.into();
+        self
+    }
+
+    /// Whether somebody further in edits bodies that are read here: then too they have to be objects in which no name is there
+    /// twice. Default: `false`.
+    #[must_use]
+    pub fn editable(mut self, editable: bool) -> Self {
+        self.policy.editable = editable;
         self
     }
 
@@ -132,7 +141,8 @@ impl<S> Layer<S> for ValidateLayer {
 
     fn layer(&self, inner: S) -> Validate<S> {
         let mut policy = self.policy.clone();
-        if !policy.edits.is_empty() {
+        policy.editable |= !policy.edits.is_empty();
+        if policy.editable {
             policy.syntax = policy.syntax.duplicates(Duplicates::Refuse);
         }
         Validate::new(inner, Arc::new(policy))

@@ -65,6 +65,8 @@ pub(super) struct Policy {
     pub(super) schema: Option<Arc<Schema>>,
     pub(super) parameters: Option<Arc<Schema>>,
     pub(super) edits: Arc<Edits>,
+    /// Whether somebody is going to edit bodies, here or further in.
+    pub(super) editable: bool,
     pub(super) syntax: Syntax,
     pub(super) content_encoding: ContentEncoding,
     pub(super) report: Report,
@@ -202,7 +204,7 @@ impl Policy {
         let root = document.root();
         let wants_object = self.schema.as_ref().is_none_or(|schema| schema.wants_object());
         // Edits are of objects, whatever the schema accepts besides.
-        if (wants_object || !self.edits.is_empty()) && root.kind() != Kind::Object {
+        if (wants_object || self.editable) && root.kind() != Kind::Object {
             return Err(Fault::NotAnObject);
         }
         let Some(schema) = &self.schema else { return Ok(()) };
@@ -251,7 +253,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// The fields of a request whose body is another one now.
-fn forget_old_bytes(parts: &mut Parts, trailers: Option<&mut HeaderMap>, length: usize) {
+pub(super) fn forget_old_bytes(parts: &mut Parts, trailers: Option<&mut HeaderMap>, length: usize) {
     digest_fields::remove(&mut parts.headers);
     if let Some(trailers) = trailers {
         digest_fields::remove(trailers);

@@ -1,7 +1,7 @@
 //! A provider that misbehaves at random, and keeps account of what it has done.
 
 use super::support::{
-    Connection, MARKER, Origin, Received,
+    Connection, MARKER, Origin, Received, gzip,
     origin::{EVENTS, LAST_CHUNK, answer, chunk},
 };
 use fastrand::Rng;
@@ -222,13 +222,6 @@ pub fn events(id: usize, provider: usize) -> Vec<String> {
         event
     };
     (0..number).map(event).collect()
-}
-
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// What both providers have done, by request.

@@ -31,7 +31,7 @@ pub use self::{
     wire::{Fields, Wire},
 };
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, io::Write as _, time::Duration};
 
 /// What a provider puts into everything about its failures. It must not come out anywhere.
 pub const MARKER: &str = "PROVIDER-INTERNAL-7f3a91";
@@ -50,4 +50,11 @@ pub fn soon<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output>
             Err(_) => panic!("{what}: did not happen ({caller})"),
         }
     }
+}
+
+/// The same, compressed.
+pub fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes.as_ref()).unwrap();
+    encoder.finish().unwrap()
 }

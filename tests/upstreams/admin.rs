@@ -12,7 +12,11 @@ async fn endpoints_and_how_they_are() {
         .pool(
             "images",
             "profile = \"openai\"",
-            &[("one", &one, ""), ("other", &other, "priority = 7\nweight = 2\nprofile = \"fal\"")],
+            &[
+                ("one", &one, ""),
+                ("other", &other, "priority = 7\nweight = 2\nprofile = \"fal\""),
+                ("third", &other, "priority = 7"),
+            ],
         )
         .upstream_with("texts", "${TEXTS_URL}", "", "")
         .route("/x", "images", "")
@@ -24,7 +28,7 @@ async fn endpoints_and_how_they_are() {
     let upstreams = page["upstreams"].as_array().unwrap();
     assert_eq!(upstreams[0]["upstream"], "images");
     assert_eq!(upstreams[1], serde_json::json!({ "upstream": "texts", "state": "not configured" }));
-    let [one, other] = upstreams[0]["endpoints"].as_array().unwrap().as_slice() else {
+    let [one, other, third] = upstreams[0]["endpoints"].as_array().unwrap().as_slice() else {
         panic!("{page}")
     };
     assert_eq!(
@@ -40,6 +44,7 @@ async fn endpoints_and_how_they_are() {
         (&other["priority"], &other["weight"], &other["back_in_ms"]),
         (&7.into(), &2.into(), &Value::Null)
     );
+    assert_eq!((&one["priority"], &third["weight"]), (&1.into(), &1.into()));
 }
 
 /// A failure that no rule knows is kept, so that somebody can write the rule; not so one that a rule knows.

@@ -7,6 +7,7 @@ use support::{
     origin::{answer, json, ok},
     soon,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A provider that does as it is asked.
 async fn good() -> Origin {
@@ -458,4 +459,109 @@ async fn not_everything_is_repeated() {
     let most = 100 + 50 + (began.elapsed().as_secs_f64() * 10.0) as usize + 10;
     assert_eq!(asked[0], 500);
     assert!((1..=most).contains(&asked[1]), "{asked:?}, {most} at most");
+}
+
+/// What hygiene takes out of an answer is evidence all the same.
+#[tokio::test]
+async fn fields_that_do_not_pass_are_read() {
+    let origin = Origin::start(|_| {
+        let fields = "x-ratelimit-reset-requests: 12s\r\nx-ratelimit-remaining-requests: 0\r\n";
+        vec![Act::send(answer(429, fields, "{}"))]
+    })
+    .await;
+    let gateway = Gateway::setup()
+        .pool("pool", "profile = \"openai\"", &[("one", &origin.url(), "")])
+        .route("/x", "pool", "")
+        .start()
+        .await;
+    let answer = gateway.ask(post("/x", "{}")).await;
+    assert_eq!(code(&answer, &gateway), code_of(&gateway, UpstreamKind::RateLimited));
+    assert_eq!(answer.fields.one("retry-after"), Some("12"));
+    assert_eq!(answer.fields.one("x-ratelimit-reset-requests"), None);
+}
+
+/// What was asked about work that has failed is an answer, which nobody else need give, and no reason to leave anybody out.
+#[tokio::test]
+async fn a_task_that_has_failed_is_final() {
+    let failed = r#"{"id":"7","status":"failed","error":"out of memory"}"#;
+    let first = Origin::start(move |_| support::origin::json(200, failed)).await;
+    let second = Origin::start(|_| invalid(404)).await;
+    let gateway = both(&first.url(), &second.url(), "profile = \"replicate\"")
+        .route("/x", "pool", "")
+        .start()
+        .await;
+    for _ in 0..8 {
+        let answer = gateway.ask(get("/x")).await;
+        assert_eq!(code(&answer, &gateway), code_of(&gateway, UpstreamKind::ProviderError));
+    }
+    // Work that was given and has failed may be paid for.
+    let answer = gateway.ask(post("/x", "{}")).await;
+    assert_eq!(code(&answer, &gateway), code_of(&gateway, UpstreamKind::ProviderError));
+    assert_eq!(asked(&[&first, &second]), [9, 0]);
+}
+
+/// An HTTP/2 provider, frame by frame, that begins with no request: it answers each with these frames.
+async fn refusing_in_http2(frames: fn(stream: [u8; 4]) -> Vec<u8>) -> std::net::SocketAddr {
+    const PREFACE: usize = 24;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await?;
+                let mut preface = [0; PREFACE];
+                stream.read_exact(&mut preface).await?;
+                loop {
+                    let mut head = [0; 9];
+                    stream.read_exact(&mut head).await?;
+                    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                    let mut payload = vec![0; length as usize];
+                    stream.read_exact(&mut payload).await?;
+                    let (kind, flags) = (head[3], head[4]);
+                    match (kind, flags & 1) {
+                        (1, _) => {
+                            let id = [head[5], head[6], head[7], head[8]];
+                            stream.write_all(&frames(id)).await?;
+                        }
+                        (4, 0) => stream.write_all(b"\0\0\0\x04\x01\0\0\0\0").await?,
+                        _ => {}
+                    }
+                }
+                #[expect(unreachable_code, reason = "says what the block gives")]
+                Ok::<(), std::io::Error>(())
+            });
+        }
+    });
+    address
+}
+
+/// RFC 9113, section 8.7: what was refused, and what comes after the last stream of one who goes away, was not begun with.
+#[tokio::test]
+async fn what_an_http2_provider_has_not_begun_goes_elsewhere() {
+    let refused: fn([u8; 4]) -> Vec<u8> =
+        |id| [&b"\0\0\x04\x03\0"[..], &id, b"\0\0\0\x07"].concat();
+    let going_away: fn([u8; 4]) -> Vec<u8> = |_| b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    let cancelled: fn([u8; 4]) -> Vec<u8> =
+        |id| [&b"\0\0\x04\x03\0"[..], &id, b"\0\0\0\x08"].concat();
+    for (name, frames, goes_on) in [
+        ("refused", refused, true),
+        ("going away", going_away, true),
+        ("cancelled", cancelled, false),
+    ] {
+        let first = refusing_in_http2(frames).await;
+        let second =
+            support::http2::h2c_origin(|_| http::Response::new(support::http2::full("made"))).await;
+        let lines = "http2 = \"always\"";
+        let gateway = both(&format!("http://{first}"), &second.url(), lines)
+            .route("/x", "pool", "")
+            .start()
+            .await;
+        let answer = gateway.ask(post("/x", "{}")).await;
+        if goes_on {
+            answer.assert_ok("made");
+        } else {
+            let unreachable = code_of(&gateway, UpstreamKind::Unreachable);
+            assert_eq!(code(&answer, &gateway), unreachable, "{name}");
+        }
+    }
 }

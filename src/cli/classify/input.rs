@@ -2,7 +2,7 @@
 
 use crate::profile::Verdict;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ fn raw(text: Bytes, mut line: usize) -> Result<Captured, Mistake> {
             if field.is_empty() {
                 break;
             }
-            let (name, value) = header(field).ok_or_else(|| {
+            let (name, value) = header_field(field).ok_or_else(|| {
                 Mistake::at(line, "expected a header field, or an empty line before the body")
             })?;
             headers.append(name, value);
@@ -75,8 +75,33 @@ fn raw(text: Bytes, mut line: usize) -> Result<Captured, Mistake> {
         if status_line(next_line(&mut &rest[..])).is_some() {
             continue;
         }
-        let body = text.slice_ref(rest);
+        let is_chunked = headers
+            .get_all(header::TRANSFER_ENCODING)
+            .iter()
+            .any(|coding| coding.as_bytes().to_ascii_lowercase().ends_with(b"chunked"));
+        // curl has taken the chunks apart, and leaves the field; other captures have not.
+        let body = is_chunked.then(|| without_chunks(rest)).flatten();
+        let body = body.map_or_else(|| text.slice_ref(rest), Bytes::from);
         return Ok(Captured { line: first, profile: None, expect: None, status, headers, body });
+    }
+}
+
+/// What is in these chunks (RFC 9112, section 7.1); `None` when they are none.
+fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = next_line(&mut rest);
+        let size = line.split(|byte| *byte == b';').next()?.trim_ascii();
+        let size = usize::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        let (chunk, after) = rest.split_at_checked(size)?;
+        body.extend_from_slice(chunk);
+        rest = after;
+        if !next_line(&mut rest).is_empty() {
+            return None;
+        }
     }
 }
 
@@ -103,7 +128,7 @@ fn status_line(line: &[u8]) -> Option<StatusCode> {
         .flatten()
 }
 
-fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+fn header_field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let name = HeaderName::from_bytes(&line[..colon]).ok()?;
     Some((name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?))

@@ -181,7 +181,7 @@ impl Checker<'_, '_> {
         None
     }
 
-    fn edits(&mut self, edits: &[Edit], path: &KeyPath) -> Edits {
+    pub(super) fn edits(&mut self, edits: &[Edit], path: &KeyPath) -> Edits {
         let mut made = Edits::new();
         for (edit, index) in edits.iter().zip(self.live(path)) {
             let place = path.index(index);
@@ -202,7 +202,7 @@ impl Checker<'_, '_> {
 }
 
 /// Whether the bodies of this route are read, and not only passed on.
-fn reads_bodies(route: &Route) -> bool {
+pub(super) fn reads_bodies(route: &Route) -> bool {
     route.schema.is_some() || !route.edit.is_empty()
 }
 

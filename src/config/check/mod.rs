@@ -41,6 +41,7 @@ impl Checker<'_, '_> {
         self.upstreams(config, directory);
         self.routes(config);
         self.bodies(config, directory);
+        self.edited_bodies(config);
     }
 
     /// Something that works and will not do what it looks like.

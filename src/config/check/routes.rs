@@ -1,7 +1,7 @@
 //! `[[route]]`.
 use super::{Checker, known_names};
 use crate::config::{
-    AuthMode, Config, PathPattern, Route,
+    AuthMode, Config, PathPattern, PathTemplate, Route,
     tree::{KeyPath, Value},
     values::Name,
 };
@@ -90,9 +90,19 @@ impl Checker<'_, '_> {
         let Some(rewrite) = &route.rewrite else {
             return;
         };
-        let known: Vec<&str> = route.path.parameters().collect();
-        for name in rewrite.parameters() {
-            self.parameter(name, &known, &place.key("rewrite"));
+        self.parameters_of(rewrite, &route.path, &place.key("rewrite"));
+    }
+
+    /// The parameters of a template have to stand in the path.
+    pub(super) fn parameters_of(
+        &mut self,
+        template: &PathTemplate,
+        path: &PathPattern,
+        place: &KeyPath,
+    ) {
+        let known: Vec<&str> = path.parameters().collect();
+        for name in template.parameters() {
+            self.parameter(name, &known, place);
         }
     }
 

@@ -1,8 +1,8 @@
 //! `[upstream.NAME]`.
-use super::{Checker, known_names};
+use super::{Checker, bodies::reads_bodies, known_names};
 use crate::{
     config::{
-        Config, Upstream,
+        Config, Duplicates, Endpoint, FieldName, Route, Timeout, Upstream,
         diagnostic::Severity,
         interpolate::Broken,
         source,
@@ -11,6 +11,8 @@ use crate::{
     },
     profile::Profile,
 };
+use http::Method;
+use matchit::Router;
 use std::{collections::HashSet, path::Path};
 
 impl Checker<'_, '_> {
@@ -32,6 +34,9 @@ impl Checker<'_, '_> {
             }
             self.endpoints(&path);
             self.endpoint_names_and_numbers(upstream, &path);
+            self.times(upstream, &path);
+            self.weights(upstream, &path);
+            self.adapts(upstream, &path);
             let places = self.live(&path.key("endpoint"));
             for (endpoint, place) in upstream.endpoint.iter().zip(places) {
                 let place = path.key("endpoint").index(place);
@@ -102,6 +107,98 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Times that contradict each other, or leave none for a second attempt.
+    fn times(&mut self, upstream: &Upstream, path: &KeyPath) {
+        let Upstream { backoff, max_backoff, ejection, .. } = upstream;
+        let within = path.key("ejection");
+        for (path, longest, is_more) in [
+            (path.key("backoff"), "max_backoff", backoff.get() > max_backoff.get()),
+            (within.key("base"), "longest", ejection.base.get() > ejection.longest.get()),
+        ] {
+            if is_more && self.is_readable(&path) {
+                self.error(&path, format!("more than `{longest}`"), None);
+            }
+        }
+        let first_byte = upstream.first_byte_timeout.map(Timeout::get);
+        let place = path.key("first_byte_timeout");
+        if first_byte.is_some_and(|time| time >= upstream.timeout.get()) && self.is_readable(&place)
+        {
+            self.warning(&place, "not less than `timeout`, which comes first");
+        }
+    }
+
+    /// Shares of requests that nobody is there to share.
+    fn weights(&mut self, upstream: &Upstream, path: &KeyPath) {
+        let places = self.live(&path.key("endpoint"));
+        let priority = |(place, endpoint): (u32, &Endpoint)| endpoint.priority.unwrap_or(place);
+        let priorities: Vec<u32> = (1..).zip(&upstream.endpoint).map(priority).collect();
+        for ((endpoint, place), priority) in upstream.endpoint.iter().zip(places).zip(&priorities) {
+            if endpoint.weight.is_none() {
+                continue;
+            }
+            let equals = || {
+                let same = priorities.iter().zip(&upstream.endpoint);
+                same.filter(|(other, _)| *other == priority).map(|(_, endpoint)| endpoint)
+            };
+            let place = path.key("endpoint").index(place).key("weight");
+            if equals().count() == 1 {
+                let message = "means nothing: no other endpoint has the same `priority`, which is an endpoint's place in the list where nothing is said";
+                self.error(&place, message, None);
+            } else if equals().next().is_some_and(|first| std::ptr::eq(first, endpoint))
+                && equals().all(|endpoint| endpoint.weight == Some(0))
+            {
+                self.error(&place, "nobody of this `priority` has a share", None);
+            }
+        }
+    }
+
+    /// What endpoints want otherwise.
+    fn adapts(&mut self, upstream: &mut Upstream, path: &KeyPath) {
+        let places = self.live(&path.key("endpoint"));
+        for (endpoint, place) in upstream.endpoint.iter_mut().zip(places) {
+            let place = path.key("endpoint").index(place).key("adapt");
+            let mut known = Router::new();
+            let places = self.live(&place);
+            for (adapt, i) in endpoint.adapt.iter_mut().zip(places) {
+                let place = place.index(i);
+                if known.insert(adapt.path.as_str(), ()).is_err() {
+                    let message = "cannot be told apart from the path of an earlier `adapt`";
+                    self.error(&place.key("path"), message, None);
+                }
+                if let Some(rewrite) = &adapt.rewrite {
+                    self.parameters_of(rewrite, &adapt.path, &place.key("rewrite"));
+                }
+                adapt.edits = self.edits(&adapt.edit, &place.key("edit"));
+                let says = |key| self.root.at(&place.key(key)).is_some();
+                if !says("rewrite") && !says("edit") {
+                    self.error(&place, "changes nothing: write a `rewrite` or an `edit`", None);
+                }
+            }
+        }
+    }
+
+    /// Endpoints that change bodies, and the routes that lead there.
+    pub(super) fn edited_bodies(&mut self, config: &Config) {
+        let path = KeyPath::default().key("route");
+        for (route, place) in config.route.iter().zip(self.live(&path)) {
+            let Some(endpoint) = config.editor(route) else { continue };
+            let (place, name) = (path.index(place), endpoint.name.as_str());
+            if !reads_bodies(route) && has_bodies(route) {
+                let message = format!(
+                    "endpoint {name} of this upstream changes its bodies, and they are not read"
+                );
+                let help = "give the route a `schema`, or a `method` that has no body";
+                self.error(&place, message, Some(help.to_owned()));
+            }
+            if route.body.or(config.body).duplicates == Some(Duplicates::Last) {
+                let message = format!(
+                    "a body in which names are there twice cannot be edited, as endpoint {name} of this upstream does; `duplicates` has to be `refuse`"
+                );
+                self.error(&place, message, None);
+            }
+        }
+    }
+
     /// `[profile.NAME]`, and the profiles that upstreams name.
     fn profiles(&mut self, config: &Config) {
         let path = KeyPath::default().key("profile");
@@ -124,6 +221,11 @@ impl Checker<'_, '_> {
                     "a preset has this name; give it another one, and `extends`",
                     None,
                 );
+                continue;
+            }
+            let header = config.profile[name].idempotency_header.as_deref();
+            if let Some(Err(error)) = header.map(str::parse::<FieldName>) {
+                self.error(&path.key("idempotency_header"), error.to_string(), None);
                 continue;
             }
             for mistake in Profile::named(name, &config.profile)
@@ -171,6 +273,13 @@ impl Checker<'_, '_> {
             if unset { message.replace(" until it is set", " until it is") } else { message };
         self.report.add(Severity::Warning, Some(node.span.start), &path.to_string(), message, None);
     }
+}
+
+/// Whether its requests can have a body that anybody reads.
+fn has_bodies(route: &Route) -> bool {
+    let without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
+    let methods = route.method.as_ref().map(|methods| methods.as_slice());
+    methods.is_none_or(|methods| methods.iter().any(|method| !without.contains(method)))
 }
 
 pub(super) fn check_ca_file(file: &Path) -> Result<(), String> {

@@ -13,7 +13,7 @@ pub use self::{
     limit::{Limit, LimitUse, PlanLimit},
     route::{Route, Success},
     server::{RateLimitHeaders, Server},
-    upstream::{Credential, Ejection, Endpoint, Http2, Upstream},
+    upstream::{Adapt, Credential, Ejection, Endpoint, Http2, Upstream},
 };
 
 use super::values::{Invalid, Name};
@@ -61,6 +61,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// The endpoint that may edit bodies of this route, if there is one.
+    pub(crate) fn editor(&self, route: &Route) -> Option<&Endpoint> {
+        let meets = |adapt: &Adapt| match &route.rewrite {
+            Some(rewrite) => adapt.path.may_meet_template(rewrite),
+            None => adapt.path.may_meet(&route.path),
+        };
+        let edits = |adapt: &Adapt| !adapt.edit.is_empty() && meets(adapt);
+        let endpoints = &self.upstream.get(&route.upstream)?.endpoint;
+        endpoints.iter().find(|endpoint| endpoint.adapt.iter().any(edits))
+    }
+
     /// Whether a route wants an API key.
     pub fn auth_of(&self, route: &Route) -> AuthMode {
         let default = if self.auth.is_some() { AuthMode::Required } else { AuthMode::None };

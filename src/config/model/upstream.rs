@@ -1,5 +1,10 @@
-use crate::config::values::{
-    EndpointUrl, Invalid, Name, Secret, Setting, Size, Timeout, Token, credential_header,
+use super::Edit;
+use crate::{
+    config::values::{
+        EndpointUrl, FieldName, Invalid, Name, PathPattern, PathTemplate, Secret, Setting, Size,
+        Timeout, Token, credential_header,
+    },
+    edit::Edits,
 };
 use http::{HeaderName, HeaderValue, header};
 use schemars::JsonSchema;
@@ -13,11 +18,13 @@ use std::{num::NonZeroU32, path::PathBuf};
 pub struct Upstream {
     /// How this kind of provider says that something failed: a preset, or a table `[profile.NAME]`. Default: `generic`.
     pub profile: String,
-    /// The whole exchange, all attempts together, from the first byte of the request to the last of the answer. Default: `120s`.
+    /// The whole exchange, all attempts together, from when the request is sent (a body that is checked has arrived by then) to the last byte of the answer.
+    /// Default: `120s`.
     pub timeout: Timeout,
     /// DNS, TCP and TLS of a new connection. Default: `5s`.
     pub connect_timeout: Timeout,
-    /// From the request to the head of its answer, for each attempt. Default: none, only `timeout` counts.
+    /// From the request to the head of its answer, for each attempt: without it a provider that is silent leaves no time to ask another. Default: none,
+    /// only `timeout` counts.
     pub first_byte_timeout: Option<Timeout>,
     /// Silence within an answer. Default: `60s`.
     pub idle_timeout: Timeout,
@@ -52,7 +59,7 @@ pub struct Upstream {
     /// After how much silence a comment is sent into server-sent events. Default: never.
     pub heartbeat: Option<Timeout>,
     /// The header field that tells the provider how many milliseconds are left. Default: none.
-    pub deadline_header: Option<Token>,
+    pub deadline_header: Option<FieldName>,
     /// When an endpoint is left out.
     pub ejection: Ejection,
     /// Where the provider is; several are asked in this order.
@@ -167,6 +174,27 @@ pub struct Endpoint {
     /// Instead of the upstream's `idle_timeout`.
     #[serde(default)]
     pub idle_timeout: Option<Timeout>,
+    /// What it wants otherwise than the other endpoints. Default: nothing.
+    #[serde(default)]
+    pub adapt: Vec<Adapt>,
+}
+
+/// What one endpoint wants otherwise, of requests for one path: another path, another body, or both.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Adapt {
+    /// Which requests: their path as the route has rewritten it, such as `/v1/draw/{model}`.
+    pub path: PathPattern,
+    /// The path to ask for instead, behind the endpoint's prefix; parameters of `path` can be used. Default: the same.
+    #[serde(default)]
+    pub rewrite: Option<PathTemplate>,
+    /// What is changed in bodies, in this order and after the route's own `edit`. For routes that read their bodies: those with a `schema` or an `edit`.
+    /// Default: nothing.
+    #[serde(default)]
+    pub edit: Vec<Edit>,
+    /// What `edit` comes to.
+    #[serde(skip)]
+    pub edits: Edits,
 }
 
 impl Endpoint {
@@ -182,6 +210,7 @@ impl Endpoint {
             connect_timeout: None,
             first_byte_timeout: None,
             idle_timeout: None,
+            adapt: Vec::new(),
         }
     }
 

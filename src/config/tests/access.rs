@@ -84,7 +84,7 @@ limits = ["per-key"]
             ":4:9: auth.realm: expected up to 128 visible ASCII characters and spaces, without quotes and backslashes",
             ":5:13: auth.keys_file: line 2: expected a SHA-256 digest: 64 hexadecimal digits",
             ":6:37: auth.forward.plan: the same header as `account`",
-            ":6:53: auth.forward.key_id: this header has a meaning of its own and cannot tell about the caller",
+            ":6:53: auth.forward.key_id: this header has a meaning of its own and cannot carry anything of ours",
             ":10:8: auth.key[0].plan: no limit knows this plan | did you mean `pro`?",
             "warning: tollgate.toml:11:11: auth.key[0].expires: this key has expired",
             ":14:11: auth.key[1].account: a name is 1 to 128 visible characters, with spaces only between them",

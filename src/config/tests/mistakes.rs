@@ -288,6 +288,88 @@ fn what_only_follows_is_not_reported() {
     }
 }
 
+#[test]
+fn of_numbers_that_mean_nothing() {
+    let endpoints = |keys: &str| {
+        format!("upstream.b.endpoint = [{{ url = 'http://h' }}, {{ url = 'http://i', {keys} }}]")
+    };
+    let alone = "means nothing: no other endpoint has the same `priority`, which is an endpoint's place in the list where nothing is said";
+    each(&[
+        (&endpoints("weight = 3"), &format!(":1:75: upstream.b.endpoint[1].weight: {alone}")),
+        (
+            "upstream.b.endpoint = [{ url = 'http://h', weight = 0 }, { url = 'http://i', weight = 0, priority = 1 }]",
+            ":1:53: upstream.b.endpoint[0].weight: nobody of this `priority` has a share",
+        ),
+        (
+            "upstream.b = { backoff = '6s', endpoint = [{ url = 'http://h' }] }",
+            ":1:26: upstream.b.backoff: more than `max_backoff`",
+        ),
+        (
+            "upstream.b = { ejection.base = '6m', endpoint = [{ url = 'http://h' }] }",
+            ":1:32: upstream.b.ejection.base: more than `longest`",
+        ),
+        (
+            "upstream.b = { deadline_header = 'content-length', endpoint = [{ url = 'http://h' }] }",
+            ":1:34: upstream.b.deadline_header: this header has a meaning of its own and cannot carry anything of ours",
+        ),
+        (
+            "profile.mine.idempotency_header = 'host'",
+            ":1:35: profile.mine.idempotency_header: this header has a meaning of its own and cannot carry anything of ours",
+        ),
+    ]);
+}
+
+#[test]
+fn of_what_endpoints_want_otherwise() {
+    let adapt = |tables: &str| {
+        format!("upstream.b.endpoint = [{{ url = 'http://h', adapt = [{tables}] }}]")
+    };
+    let place = ":1:53: upstream.b.endpoint[0].adapt[0]";
+    each(&[
+        (
+            &adapt("{ path = '/x' }"),
+            &format!("{place}: changes nothing: write a `rewrite` or an `edit`"),
+        ),
+        (
+            &adapt("{ path = '/x/{id}', rewrite = '/{i}' }"),
+            ":1:83: upstream.b.endpoint[0].adapt[0].rewrite: a parameter that `path` does not have | did you mean `{id}`?",
+        ),
+        (
+            &adapt("{ path = '/x/{id}', rewrite = '/' }, { path = '/x/{i}', rewrite = '/' }"),
+            ":1:99: upstream.b.endpoint[0].adapt[1].path: cannot be told apart from the path of an earlier `adapt`",
+        ),
+        (
+            &adapt("{ path = '/x', edit = [{ set = '/a' }] }"),
+            ":1:76: upstream.b.endpoint[0].adapt[0].edit[0]: expected `set` and `value`, `rename` and `to`, `remove` alone, or `map` and `values`",
+        ),
+    ]);
+}
+
+#[test]
+fn of_routes_whose_bodies_an_endpoint_changes() {
+    let unread = ":3:1: route[0]: endpoint 1 of this upstream changes its bodies, and they are not read | give the route a `schema`, or a `method` that has no body";
+    let twice = ":3:1: route[0]: a body in which names are there twice cannot be edited, as endpoint 1 of this upstream does; `duplicates` has to be `refuse`";
+    for (route, expected) in [
+        ("path = '/draw/x'; upstream = 'a'", Some(unread)),
+        ("path = '/draw/x'; upstream = 'a'; method = ['GET', 'POST']", Some(unread)),
+        ("path = '/v1/{m}'; rewrite = '/draw/{m}'; upstream = 'a'", Some(unread)),
+        ("path = '/draw/x'; upstream = 'a'; schema = '{}'; body.duplicates = 'last'", Some(twice)),
+        ("path = '/draw/x'; upstream = 'a'; schema = '{}'", None),
+        ("path = '/draw/x'; upstream = 'a'; method = 'GET'", None),
+        ("path = '/draw/x'; upstream = 'a'; rewrite = '/other'", None),
+        ("path = '/other'; upstream = 'a'", None),
+    ] {
+        let text = format!(
+            "[[upstream.a.endpoint]]\nurl = 'http://h'\n[[route]]\n{}\n[[upstream.a.endpoint.adapt]]\npath = '/draw/{{m}}'\nedit = [{{ remove = '/a' }}]\n",
+            route.replace("; ", "\n")
+        );
+        match expected {
+            Some(expected) => assert_eq!(reject(&text), [expected], "{text}"),
+            None => assert_eq!(accept(&text).warnings, [], "{text}"),
+        }
+    }
+}
+
 fn route(method: &str, path: &str, more: &str) -> String {
     let method = if method.is_empty() { String::new() } else { format!("method = {method}, ") };
     format!("{{ {more}{method}path = '{path}', upstream = 'a' }}")

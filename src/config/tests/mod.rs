@@ -151,6 +151,7 @@ json = true
 text = "seats"
 message = []
 fault = "overloaded"
+ended = true
 [[profile.mine.rule.body]]
 at = "/code"
 is = [4711, "seats"]
@@ -195,11 +196,29 @@ first_byte_timeout = "3s"
 idle_timeout = "4s"
 url = "${URL}"
 credential = { bearer = "${KEY}" }
+[[upstream.grsai.endpoint]]
+url = "${URL}"
+priority = 2
 
 [upstream.other]
 [[upstream.other.endpoint]]
 url = "http://127.0.0.1:9000"
 credential = { header = "x-api-key", value = "k" }
+[[upstream.other.endpoint.adapt]]
+path = "/draw/{model}"
+rewrite = "/api/{model}"
+[[upstream.other.endpoint.adapt.edit]]
+set = "/stream"
+value = true
+[[upstream.other.endpoint.adapt.edit]]
+rename = "/a"
+to = "b"
+[[upstream.other.endpoint.adapt.edit]]
+remove = "/user"
+[[upstream.other.endpoint.adapt.edit]]
+map = "/model"
+[upstream.other.endpoint.adapt.edit.values]
+small = { model = "x-1" }
 
 [[route]]
 repeat = "unsent"

@@ -38,10 +38,10 @@ fn keys_of_document(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>
                     ".profile.*.rule[].header",
                     ".catalog.entries",
                     ".limit[].plans",
-                    ".route[].edit[].values",
-                    ".route[].edit[].values.*",
                 ]
-                .contains(&path);
+                .contains(&path)
+                    || path.ends_with(".edit[].values")
+                    || path.ends_with(".edit[].values.*");
                 let path = format!("{path}.{}", if chosen { "*" } else { key });
                 keys_of_document(value, &path, keys);
                 if !chosen {

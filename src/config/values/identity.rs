@@ -209,7 +209,7 @@ impl Serialize for Realm {
     }
 }
 
-/// A header that tells a provider about the caller.
+/// A header of ours in a request to a provider.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FieldName(HeaderName);
 
@@ -234,7 +234,7 @@ impl FromStr for FieldName {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         match HeaderName::from_str(text) {
             Ok(name) if super::text::has_a_meaning(&name) || is_a_credential(&name) => {
-                Err("this header has a meaning of its own and cannot tell about the caller".into())
+                Err("this header has a meaning of its own and cannot carry anything of ours".into())
             }
             Ok(name) => Ok(Self(name)),
             Err(_) => Err(format!("expected {FIELD_NAME}").into()),

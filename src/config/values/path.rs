@@ -24,6 +24,27 @@ impl PathPattern {
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         names(&self.parts)
     }
+
+    /// Whether there is a path that is one of both.
+    pub(in crate::config) fn may_meet(&self, other: &Self) -> bool {
+        meet(&self.segments(), &other.segments())
+    }
+
+    /// The same for paths that are built.
+    pub(in crate::config) fn may_meet_template(&self, template: &PathTemplate) -> bool {
+        // What stands in the place of a parameter may have slashes in it.
+        meet(&self.segments(), &segments(&template.parts, true))
+    }
+
+    fn segments(&self) -> Vec<Segment> {
+        let mut segments = segments(&self.parts, false);
+        if self.text.contains("{*")
+            && let Some(last) = segments.last_mut()
+        {
+            *last = Segment::Rest;
+        }
+        segments
+    }
 }
 
 impl fmt::Display for PathPattern {
@@ -84,6 +105,54 @@ text_value!(PathPattern, "PathPattern", "a path, such as \"/v1/tasks/{id}\"", {
 text_value!(PathTemplate, "PathTemplate", "a path, such as \"/v1/tasks/{id}\"", {
     "type": "string", "pattern": "^/[^?#\\s]*$", "examples": ["/v1/tasks/{id}"]
 });
+
+/// What is between two slashes.
+#[derive(Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    /// Something that has a parameter in it.
+    Any,
+    /// This one and all that follow.
+    Rest,
+}
+
+/// `long`: a parameter may stand for several of them.
+fn segments(parts: &[Part], long: bool) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut segment = Segment::Literal(String::new());
+    for part in parts {
+        match part {
+            Part::Parameter(_) if long => {
+                segments.push(Segment::Rest);
+                return segments;
+            }
+            Part::Parameter(_) => segment = Segment::Any,
+            Part::Literal(text) => {
+                let mut pieces = text.split('/');
+                if let (Segment::Literal(begun), Some(piece)) = (&mut segment, pieces.next()) {
+                    begun.push_str(piece);
+                }
+                for piece in pieces {
+                    segments.push(segment);
+                    segment = Segment::Literal(piece.to_owned());
+                }
+            }
+        }
+    }
+    segments.push(segment);
+    segments
+}
+
+fn meet(a: &[Segment], b: &[Segment]) -> bool {
+    for (a, b) in a.iter().zip(b) {
+        match (a, b) {
+            (Segment::Rest, _) | (_, Segment::Rest) => return true,
+            (Segment::Literal(a), Segment::Literal(b)) if a != b => return false,
+            _ => {}
+        }
+    }
+    a.len() == b.len()
+}
 
 fn has_twice(parts: &[Part]) -> bool {
     let names: Vec<_> = names(parts).collect();
@@ -169,6 +238,38 @@ mod tests {
             "/%2e%2E/a",
         ] {
             assert!(text.parse::<PathPattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_of_both() {
+        let table = [
+            ("/a", "/a", true),
+            ("/a", "/b", false),
+            ("/a", "/a/", false),
+            ("/{x}", "/a", true),
+            ("/{x}", "/a/b", false),
+            ("/{*x}", "/a/b", true),
+            ("/v1/{*x}", "/v1/draw/{model}", true),
+            ("/v1/{*x}", "/v2/draw", false),
+            ("/v1/{x}", "/v1/fast", true),
+            ("/v1/{x}/run", "/v1/fast/stop", false),
+            ("/v1/a-{x}", "/v1/fast", true),
+        ];
+        for (one, other, want) in table {
+            let (a, b): (PathPattern, PathPattern) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!((a.may_meet(&b), b.may_meet(&a)), (want, want), "{one} {other}");
+        }
+        let table = [
+            ("/draw/{m}", "/draw/{m}", true),
+            ("/draw/{m}/x", "/draw/{rest}", true),
+            ("/draw/{m}", "/other/{m}", false),
+            ("/draw", "/draw", true),
+        ];
+        for (pattern, template, want) in table {
+            let (pattern, template): (PathPattern, PathTemplate) =
+                (pattern.parse().unwrap(), template.parse().unwrap());
+            assert_eq!(pattern.may_meet_template(&template), want, "{pattern} {template:?}");
         }
     }
 

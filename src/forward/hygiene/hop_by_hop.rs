@@ -30,7 +30,10 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             .get_all(header::CONNECTION)
             .iter()
             .flat_map(|line| line.as_bytes().split(|b| *b == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .map(<[u8]>::trim_ascii)
+            // The usual ones, which name no field.
+            .filter(|name| !matches!(*name, b"close" | b"keep-alive"))
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
             .filter(may_be_nominated)
             .collect();
         for name in nominated {
@@ -42,8 +45,20 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Removes the fields with such names. To look at every name costs less than to ask for each that might be there.
 pub(super) fn remove_where(headers: &mut HeaderMap, doomed: impl Fn(&HeaderName) -> bool) {
-    while let Some(name) = headers.keys().find(|name| doomed(name)).cloned() {
-        headers.remove(name);
+    let mut found: [Option<HeaderName>; 8] = Default::default();
+    loop {
+        let mut names = headers.keys().filter(|name| doomed(name));
+        for place in &mut found {
+            *place = names.next().cloned();
+        }
+        let is_all = names.next().is_none();
+        drop(names);
+        found.iter_mut().map_while(Option::take).for_each(|name| {
+            headers.remove(name);
+        });
+        if is_all {
+            return;
+        }
     }
 }
 

@@ -5,37 +5,46 @@ use crate::{
     fault::{Cause, UpstreamFault, UpstreamKind},
     forward::Endpoint,
 };
-use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, response::Parts, uri::Authority,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, response::Parts};
 use std::time::Duration;
 
 /// Whether the field tells a client who the provider is, or binds the client to the provider's host.
 fn is_identifying(name: &HeaderName) -> bool {
-    /// Of content delivery networks, proxies, and providers' own.
-    const PREFIXES: [&str; 11] = [
-        "cf-",
-        "x-envoy-",
-        "x-served-by",
-        "openai-",
-        "anthropic-",
-        "x-amz-",
-        "x-amzn-",
-        "x-goog-",
-        "x-ms-",
-        "apim-",
-        "x-azure-",
-    ];
+    /// Of content delivery networks, proxies, and providers' own; those that begin with `x-` apart.
+    const PREFIXES: [&str; 4] = ["cf-", "openai-", "anthropic-", "apim-"];
+    const X_PREFIXES: [&str; 7] =
+        ["envoy-", "served-by", "amz-", "amzn-", "goog-", "ms-", "azure-"];
+    let name_starts = |name: &str| match name.strip_prefix("x-") {
+        Some(name) => X_PREFIXES.iter().any(|prefix| name.starts_with(prefix)),
+        None => PREFIXES.iter().any(|prefix| name.starts_with(prefix)),
+    };
+    if is_usual(name) {
+        return false;
+    }
     matches!(
         *name,
         header::SERVER | header::VIA | header::ALT_SVC | header::STRICT_TRANSPORT_SECURITY
-    ) || matches!(name.as_str(), "x-powered-by" | "nel" | "report-to" | "reporting-endpoints")
-        || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+    ) || matches!(
+        name.as_str(),
+        "x-powered-by"
+            | "nel"
+            | "report-to"
+            | "reporting-endpoints"
+            | "proxy-status"
+            | "cache-status"
+            | "x-tollgate-attempts"
+    ) || name_starts(name.as_str())
+}
+
+/// What nearly every answer has, and nobody is known by.
+fn is_usual(name: &HeaderName) -> bool {
+    matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH | header::DATE)
 }
 
 /// Whether the field tells how much more of a provider may be used, by whoever its credential belongs to.
 fn is_about_limits(name: &HeaderName) -> bool {
-    ["ratelimit", "rate-limit"].iter().any(|part| name.as_str().contains(part))
+    let says = |part: &&str| name.as_str().contains(*part);
+    !is_usual(name) && ["ratelimit", "rate-limit"].iter().any(says)
 }
 
 /// Makes a provider's answer one of ours: hop-by-hop fields out, what identifies the provider, and what is about our
@@ -43,7 +52,7 @@ fn is_about_limits(name: &HeaderName) -> bool {
 ///
 /// True for a redirect of the provider to itself: its body, which says again where to go, is not to be shown.
 pub(in crate::forward) fn clean_response(parts: &mut Parts, endpoint: &Endpoint) -> bool {
-    let (provider, is_our_account) = (endpoint.authority(), endpoint.credential().is_some());
+    let (provider, is_our_account) = (endpoint.name(), endpoint.credential().is_some());
     let headers = &mut parts.headers;
     if headers.contains_key(header::CONNECTION) {
         remove_hop_by_hop(headers);
@@ -69,8 +78,8 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, endpoint: &Endpoint)
 
 /// Takes the provider's name out of every field: a location of its own stays as a path, whatever else has the name
 /// goes.
-fn hide_host(headers: &mut HeaderMap, provider: &Authority) {
-    let names_it = |value: &HeaderValue| names_host(value.as_bytes(), provider.host().as_bytes());
+fn hide_host(headers: &mut HeaderMap, provider: &str) {
+    let names_it = |value: &HeaderValue| names_host(value.as_bytes(), provider.as_bytes());
     while let Some(name) = headers.iter().find(|(_, value)| names_it(value)).map(|(n, _)| n.clone())
     {
         let kept: Vec<_> =
@@ -100,7 +109,7 @@ fn names_host(value: &[u8], host: &[u8]) -> bool {
 }
 
 /// Makes the provider's own URL in this field a path; whether there was one.
-fn relative(headers: &mut HeaderMap, name: &HeaderName, provider: &Authority) -> bool {
+fn relative(headers: &mut HeaderMap, name: &HeaderName, provider: &str) -> bool {
     let path = headers.get(name).and_then(|value| without_authority(value, provider));
     path.is_some_and(|path| {
         headers.insert(name, path);
@@ -109,14 +118,14 @@ fn relative(headers: &mut HeaderMap, name: &HeaderName, provider: &Authority) ->
 }
 
 /// A redirect of the provider to itself, without its name.
-fn without_authority(location: &HeaderValue, provider: &Authority) -> Option<HeaderValue> {
+fn without_authority(location: &HeaderValue, provider: &str) -> Option<HeaderValue> {
     let location = location.to_str().ok()?;
     // RFC 3986, section 4.2: a reference can leave out the scheme alone.
     let uri: Uri = match location.strip_prefix("//") {
         Some(rest) => format!("http://{rest}").parse().ok()?,
         None => location.parse().ok()?,
     };
-    if !uri.authority()?.host().eq_ignore_ascii_case(provider.host()) {
+    if !uri.authority()?.host().eq_ignore_ascii_case(provider) {
         return None;
     }
     HeaderValue::from_str(uri.path_and_query().map_or("/", |path| path.as_str())).ok()
@@ -247,6 +256,7 @@ mod tests {
                 &[("refresh", "1; url=/x")],
             ),
             (&[("trailer", "x-sum")], &[("trailer", "x-sum")]),
+            (&[("proxy-status", "cdn; next-hop=10.0.0.7"), ("x-tollgate-attempts", "3")], &[]),
         ];
         for (sent, want) in table {
             let mut parts = Response::new(()).into_parts().0;
