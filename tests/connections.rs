@@ -110,7 +110,7 @@ async fn a_stale_connection_is_replaced_and_nobody_notices() {
             client.send(POST).await.answer("POST").await.assert_ok("yes");
             // While it stands still, the connection ends and the next request comes: it learns both at once, in
             // this order or that, and may well take the connection before it sees its end.
-            gateway.signal("STOP");
+            gateway.stop().await;
             if request_first {
                 client.send(POST).await;
             }

@@ -395,6 +395,25 @@ impl Gateway {
         assert!(sent.unwrap().success());
     }
 
+    /// Stops the process until it gets the signal `CONT`. A signal is on its way for a while: waits until every thread stands still.
+    pub async fn stop(&self) {
+        self.signal("STOP");
+        let stands_still = |thread: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+            // `PID (NAME) STATE …`; a name may have anything in it.
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        soon("standstill", async {
+            while !std::fs::read_dir(format!("/proc/{}/task", self.pid()))
+                .unwrap()
+                .all(stands_still)
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+
     /// Waits for the process to end by itself.
     pub async fn exited(&mut self) -> ExitStatus {
         soon("the end of the process", async {
