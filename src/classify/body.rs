@@ -40,7 +40,7 @@ pub(super) struct Begun<B> {
     pub(super) first: VecDeque<Bytes>,
     /// `None` when the end was seen.
     pub(super) rest: Option<B>,
-    pub(super) trailers: Option<HeaderMap>,
+    pub(super) trailers: Option<Box<HeaderMap>>,
 }
 
 impl<B> ClassifiedBody<B> {
@@ -149,7 +149,9 @@ impl<B: Body<Data = Bytes> + Unpin> Begun<B> {
         }
         match &mut self.rest {
             Some(rest) => Pin::new(rest).poll_frame(cx),
-            None => Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
+            None => {
+                Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
+            }
         }
     }
 }

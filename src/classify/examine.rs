@@ -181,7 +181,7 @@ where
 #[derive(Debug)]
 enum Collected {
     /// To its end.
-    Whole(Option<HeaderMap>),
+    Whole(Option<Box<HeaderMap>>),
     /// As far as it is looked at.
     Part,
 }
@@ -214,7 +214,7 @@ where
                     return Poll::Ready(Ok(Collected::Part));
                 }
             }
-            Err(frame) => trailers = frame.into_trailers().ok(),
+            Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
         }
     }
 }

@@ -19,8 +19,6 @@ pin_project! {
     /// answer in memory.
     #[derive(Debug)]
     pub struct WrapBody<B> {
-        // The beginning, if it was looked at before the rest was asked for.
-        opening: Option<Frame<Bytes>>,
         #[pin]
         kind: Kind<B>,
     }
@@ -32,14 +30,16 @@ pin_project! {
     enum Kind<B> {
         // The inner body as it is, or one in memory.
         Plain { #[pin] body: ResponseBody<B> },
-        // The inner body in the envelope.
-        Spliced { #[pin] body: B, splice: Splice },
+        // The inner body in the envelope. In a box: every layer moves the answers that have none, too.
+        Spliced { #[pin] body: B, splice: Box<Splice> },
     }
 }
 
 /// How far the envelope is written.
 #[derive(Debug)]
 struct Splice {
+    /// The beginning, if it was looked at before the rest was asked for.
+    opening: Option<Frame<Bytes>>,
     stage: Stage,
     /// No data but white space so far.
     blank: bool,
@@ -62,11 +62,11 @@ enum Stage {
 
 impl<B> WrapBody<B> {
     pub(super) const fn inner(body: B) -> Self {
-        Self { opening: None, kind: Kind::Plain { body: ResponseBody::inner(body) } }
+        Self { kind: Kind::Plain { body: ResponseBody::inner(body) } }
     }
 
     pub(super) fn full(bytes: Bytes) -> Self {
-        Self { opening: None, kind: Kind::Plain { body: ResponseBody::full(bytes) } }
+        Self { kind: Kind::Plain { body: ResponseBody::full(bytes) } }
     }
 
     /// The envelope without data.
@@ -77,13 +77,14 @@ impl<B> WrapBody<B> {
     /// The envelope around the inner body, which may have to be decoded.
     pub(super) fn spliced(body: B, decoder: Option<Decoder>) -> Self {
         let splice = Splice {
+            opening: None,
             stage: Stage::Opening,
             blank: true,
             held: None,
             decoder: decoder.map(Box::new),
             trailers: None,
         };
-        Self { opening: None, kind: Kind::Spliced { body, splice } }
+        Self { kind: Kind::Spliced { body, splice: Box::new(splice) } }
     }
 
     /// Whether it is the envelope around the inner body.
@@ -97,9 +98,12 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    /// Waits for the beginning of the body, which is kept for whoever asks for it.
+    /// Waits for the beginning of a [spliced](Self::is_spliced) body, which is kept for whoever asks for it.
     pub(super) fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WrapError>> {
-        self.opening = ready!(Pin::new(&mut *self).poll_frame(cx)).transpose()?;
+        let frame = ready!(Pin::new(&mut *self).poll_frame(cx)).transpose()?;
+        if let Kind::Spliced { splice, .. } = &mut self.kind {
+            splice.opening = frame;
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -116,13 +120,12 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, WrapError>>> {
-        let this = self.project();
-        if let Some(frame) = this.opening.take() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        match this.kind.project() {
+        match self.project().kind.project() {
             KindProjected::Plain { body } => body.poll_frame(cx).map_err(inner_error),
-            KindProjected::Spliced { body, splice } => splice.poll_frame(body, cx),
+            KindProjected::Spliced { body, splice } => match splice.opening.take() {
+                Some(frame) => Poll::Ready(Some(Ok(frame))),
+                None => splice.poll_frame(body, cx),
+            },
         }
     }
 
@@ -130,7 +133,7 @@ where
         match &self.kind {
             Kind::Plain { body } => body.is_end_stream(),
             Kind::Spliced { splice, .. } => {
-                self.opening.is_none() && splice.stage == Stage::Done && splice.held.is_none()
+                splice.opening.is_none() && splice.stage == Stage::Done && splice.held.is_none()
             }
         }
     }
@@ -139,7 +142,7 @@ where
         match &self.kind {
             Kind::Plain { body } => body.size_hint(),
             Kind::Spliced { body, splice } => {
-                let opening = self.opening.as_ref().and_then(Frame::data_ref);
+                let opening = splice.opening.as_ref().and_then(Frame::data_ref);
                 splice.size_hint(opening.map_or(0, Bytes::len), &body.size_hint())
             }
         }
