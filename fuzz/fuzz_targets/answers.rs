@@ -5,6 +5,7 @@
 #![no_main]
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -32,6 +33,13 @@ const TYPES: [Option<&str>; 6] = [
     None,
 ];
 
+/// From here on the choice is one of a body in gzip.
+const CODED: u8 = 240;
+
+fn is_gzip(body: &[u8]) -> bool {
+    std::io::copy(&mut MultiGzDecoder::new(body), &mut std::io::sink()).is_ok()
+}
+
 struct Pieces(VecDeque<Bytes>);
 
 impl Body for Pieces {
@@ -52,7 +60,7 @@ fn classify(profile: &Arc<Profile>, choice: u8, pieces: VecDeque<Bytes>) -> (u16
     if let Some(kind) = TYPES[usize::from(choice >> 3) % TYPES.len()] {
         response = response.header("content-type", kind);
     }
-    if choice >= 240 {
+    if choice >= CODED {
         response = response.header("content-encoding", "gzip");
     }
     let mut response = Some(response.body(Pieces(pieces)).unwrap());
@@ -97,8 +105,11 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let step = usize::from(*third) + 1;
     let pieces = (0..body.len()).step_by(step).map(|at| body.slice(at..body.len().min(at + step)));
     let cut = classify(profile, *second, pieces.collect());
-    assert_eq!(String::from_utf8_lossy(&whole.1), String::from_utf8_lossy(&cut.1));
-    assert_eq!(whole.0, cut.0);
+    // How much of a corrupt content comes out of a codec before it says so depends on the pieces it gets.
+    if *second < CODED || is_gzip(&body) {
+        assert_eq!(String::from_utf8_lossy(&whole.1), String::from_utf8_lossy(&cut.1));
+        assert_eq!(whole.0, cut.0);
+    }
     if whole.0 >= 400 {
         let envelope: serde_json::Value = serde_json::from_slice(&whole.1).expect("an envelope");
         assert!(envelope["data"].is_null() && envelope["error"]["code"].is_string());

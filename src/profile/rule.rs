@@ -82,6 +82,8 @@ impl Rule {
             return None;
         }
         Some(match &self.meaning {
+            // Whatever the provider thinks of it, no answer with such a status is a success to a caller.
+            Meaning::Ok if answer.status.as_u16() >= 400 => return None,
             Meaning::Ok => Judgement::Ok,
             Meaning::Fault(kind) => Judgement::Fault(*kind),
             Meaning::StatusAt(at) => {

@@ -52,7 +52,7 @@ pub struct RuleSettings {
     /// A regular expression that is found in the text of a body that is not JSON. The last resort: a text may quote
     /// the caller.
     pub text: Option<String>,
-    /// What it means: a fault, or `ok`.
+    /// What it means: a fault, or `ok`, which nothing with a status of 400 and above can be.
     pub fault: Option<String>,
     /// Instead of `fault`: where a status stands that says it.
     pub status_at: Option<String>,

@@ -83,6 +83,14 @@ fn evidence_of_a_wrong_kind() {
     }
 }
 
+/// No rule makes a success of a status that callers take for a failure.
+#[test]
+fn no_success_from_400_on() {
+    let body = br#"{"code":1,"description":"quota"}"#;
+    assert_eq!(kind("midjourney-proxy", 200, &[], body), None);
+    assert_eq!(kind("midjourney-proxy", 400, &[], body), Some(UpstreamKind::InvalidRequest));
+}
+
 #[test]
 fn no_name_twice_over_a_chain() {
     for name in Profile::presets() {
