@@ -45,7 +45,7 @@ impl UpstreamFault {
             | Cause::UnexpectedUpgrade
             | Cause::WorkFailed(_) => Outcome::Unknown,
             // Whoever is in front of the provider had no answer from it, or gave up on it: nobody says what it did.
-            Cause::Status(499 | 520 | 598 | 599) if self.rule().is_none() => Outcome::Unknown,
+            Cause::Status(499 | 520 | 598..) if self.rule().is_none() => Outcome::Unknown,
             Cause::Status(_) | Cause::Encoding | Cause::Other => match self.kind {
                 UpstreamKind::Timeout | UpstreamKind::Unreachable | UpstreamKind::Incomplete => {
                     Outcome::Unknown

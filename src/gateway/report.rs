@@ -16,12 +16,15 @@ impl Plan {
             }
             PlannedUpstream::Configured { endpoints, .. } => {
                 let endpoints = endpoints.iter().map(|endpoint| {
-                    let (state, back_in_ms) = match endpoint.health.state(now) {
-                        State::Available => ("available", None),
-                        State::Due => ("due", None),
-                        State::Out(until) => {
-                            ("out", Some(until.saturating_duration_since(now).as_millis() as u64))
-                        }
+                    let state = endpoint.health.state(now);
+                    let back_in_ms = state
+                        .back()
+                        .map(|back| back.saturating_duration_since(now).as_millis() as u64);
+                    let state = match state {
+                        State::Available => "available",
+                        State::Due => "due",
+                        State::Out(_) => "out",
+                        State::Paused(_) => "paused",
                     };
                     json!({
                         "endpoint": &*endpoint.name,

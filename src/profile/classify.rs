@@ -174,7 +174,9 @@ impl Profile {
         };
         let limits = kind == UpstreamKind::RateLimited;
         let places = rule.and_then(|rule| rule.message.as_ref()).unwrap_or(&self.message);
-        let words = if kind.is_about_the_input() { self.words(places, answer) } else { None };
+        // Who answers that he has failed himself has nothing to tell the caller, whatever else it looks like.
+        let may_speak = kind.is_about_the_input() && answer.status.as_u16() < 500;
+        let words = if may_speak { self.words(places, answer) } else { None };
         let fault = UpstreamFault::new(kind, cause)
             .with_retry_after(wait::wait(answer, &self.retry_after, limits, SystemTime::now()))
             .with_words(words)

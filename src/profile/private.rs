@@ -59,15 +59,19 @@ const PREFIXES: [&str; 16] = [
 pub(super) fn without_places_and_keys(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut after_scheme = false;
-    for piece in text.split_inclusive([' ', '"', '\'', '`', '<', '>', '(', ')', '[', ']', '{', '}'])
-    {
+    let ends_word = |c: char| {
+        matches!(c, ' ' | '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}')
+    };
+    for piece in text.split_inclusive(ends_word) {
         let word = piece.trim_end_matches(|c: char| {
             !c.is_alphanumeric() && !matches!(c, '/' | '*' | '=' | '\u{1}')
         });
         let behind = &piece[word.len()..];
         // `Bearer` and what comes behind it.
         let is_credential = after_scheme && word.len() >= 8;
-        if is_credential || is_private(word) {
+        if !is_credential && is_plain_word(word) {
+            out.push_str(word);
+        } else if is_credential || is_private(word) {
             out.push_str(REMOVED);
         } else {
             push_parts(word, &mut out);
@@ -87,17 +91,37 @@ fn push_parts(word: &str, out: &mut String) {
     }
 }
 
+/// Short, and nothing in it but letters, as most words.
+fn is_plain_word(word: &str) -> bool {
+    word.len() < 24 && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
 fn is_private(word: &str) -> bool {
-    // Most words are short, and have nothing in them but letters.
-    if word.len() < 4 || word.bytes().all(|byte| byte.is_ascii_alphabetic()) && word.len() < 24 {
+    if is_plain_word(word) || word.len() < 4 && word != "::1" {
         return false;
     }
     word.contains("://")
+        || word.starts_with("//")
+        || is_path(word)
+        || starts_with_scheme(word)
         || word.contains("***")
         || is_mail(word)
         || is_address(word)
         || is_host(word)
         || is_key(word)
+}
+
+/// Of a file or a resource, from its root: at least two steps.
+fn is_path(word: &str) -> bool {
+    let is_step = |step: &str| step.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    word.starts_with('/') && word.split('/').filter(|step| is_step(step)).count() >= 2
+}
+
+/// Of URLs without a host (RFC 2397), and a host that everybody has.
+fn starts_with_scheme(word: &str) -> bool {
+    ["data:", "javascript:", "localhost:", "localhost/"].iter().any(|scheme| {
+        word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
 }
 
 fn is_mail(word: &str) -> bool {
@@ -112,7 +136,7 @@ fn is_address(word: &str) -> bool {
     let is_v4 = numbers == 4
         && host.split('.').count() == 4
         && port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_v6 = word.bytes().filter(|byte| *byte == b':').count() >= 3
+    let is_v6 = (word.contains("::") || word.bytes().filter(|byte| *byte == b':').count() >= 3)
         && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
     is_v4 || is_v6
 }
@@ -192,6 +216,11 @@ mod tests {
             "10.0.0.7",
             "10.0.0.7:80",
             "10.0.0.7/health",
+            "::1",
+            "localhost:8080",
+            "//a.example/x",
+            "/home/ubuntu/app/server.py",
+            "data:image/png;base64,AAAA",
             "v3.fal.media/files/a.png",
             "api.bfl.ml",
             "replicate.delivery/x",
@@ -232,6 +261,8 @@ mod tests {
             "16:9",
             "e.g",
             "and/or",
+            "/prompt",
+            "localhost",
             "e.g./i.e.",
             "IMAGE_OTHER_2",
             "aspect_ratio",

@@ -2,7 +2,7 @@
 
 use super::private::without_places_and_keys;
 use regex::Regex;
-use std::{fmt, sync::LazyLock};
+use std::{borrow::Cow, fmt, sync::LazyLock};
 
 /// The most characters of a provider's words that reach a caller.
 const LONGEST: usize = 300;
@@ -14,7 +14,7 @@ const READ: usize = 500;
 const REMOVED: &str = "[…]";
 
 /// What stands for it until then; no text has it, since what cannot be seen goes first.
-const MARK: &str = "\u{1}";
+const MARK: char = '\u{1}';
 
 /// Words that never reach a caller: secrets of the configuration, names of the provider.
 #[derive(Clone, Default)]
@@ -72,10 +72,17 @@ impl Redaction {
         };
         if let Some(pattern) = &self.pattern {
             // Not what stands for it in the end: a URL around it is to go as a whole.
-            text = pattern.replace_all(&text, MARK).into_owned();
+            if let Cow::Owned(without) = pattern.replace_all(&text, "\u{1}") {
+                text = without;
+            }
         }
-        let text = without_places_and_keys(&text).replace(MARK, REMOVED).replace("[[…]]", REMOVED);
-        let text = shorten(&REPEATED.replace_all(&text, REMOVED));
+        let mut text = without_places_and_keys(&text);
+        // Of most texts nothing has been taken out.
+        if text.contains([MARK, '…']) {
+            text = text.replace(MARK, REMOVED).replace("[[…]]", REMOVED);
+            text = REPEATED.replace_all(&text, REMOVED).into_owned();
+        }
+        let text = shorten(text);
         text.replace(REMOVED, "").chars().any(char::is_alphanumeric).then_some(text)
     }
 }
@@ -96,8 +103,18 @@ fn constant(pattern: &str) -> Regex {
 
 /// The characters that can be seen, with one blank where there was any space.
 fn visible(text: &str) -> String {
+    let is_plain = |two: &[u8]| two != b"  " && two.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if text.as_bytes().windows(2).all(is_plain) && text.len() >= 2 && !text.starts_with(' ') {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' && chars.as_str().starts_with('[') {
+            // A colour, or another command to a terminal (ECMA-48, section 5.4), as a whole.
+            chars.by_ref().skip(1).find(|c| matches!(c, '@'..='~'));
+            continue;
+        }
         if c.is_whitespace() || c.is_control() {
             if !out.is_empty() && !out.ends_with(' ') {
                 out.push(' ');
@@ -120,8 +137,10 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// No longer than is allowed, cut between words where there are any.
-fn shorten(text: &str) -> String {
-    let text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+fn shorten(mut text: String) -> String {
+    if text.contains("  ") || text.starts_with(' ') || text.ends_with(' ') {
+        text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    }
     let Some((end, _)) = text.char_indices().nth(LONGEST) else { return text };
     let head = &text[..end];
     let head = head.rfind(' ').filter(|at| *at > end / 2).map_or(head, |at| &head[..at]);

@@ -22,6 +22,8 @@ pub(super) enum Choice {
     Ask(usize),
     /// Ask this one although it is out: all are.
     AskAnyway(usize),
+    /// There is none but this one, which wants a pause until then.
+    Wait(Instant),
     /// There is none. When the first of them is back, if any is only out for a while.
     Nobody(Option<Instant>),
 }
@@ -30,8 +32,8 @@ pub(super) enum Choice {
 /// among those that were tried. `all_out`: all may be out at once. `random`: from 0 up to, and without, 1.
 pub(super) fn choose(candidates: &[Candidate], again: bool, all_out: bool, random: f64) -> Choice {
     let may = |candidate: &Candidate| again || candidate.tries == 0;
-    let available =
-        |candidate: &&Candidate| may(candidate) && !matches!(candidate.state, State::Out(_));
+    let is_out = |candidate: &Candidate| candidate.state.back().is_some();
+    let available = |candidate: &&Candidate| may(candidate) && !is_out(candidate);
     let order = |candidate: &Candidate| (candidate.tries, candidate.priority);
     if let Some(first) = candidates.iter().filter(available).map(order).min() {
         let equal = |(_, candidate): &(usize, &Candidate)| {
@@ -44,21 +46,22 @@ pub(super) fn choose(candidates: &[Candidate], again: bool, all_out: bool, rando
         }
         return Choice::Ask(by_weight(equals(), random));
     }
-    let back = |candidate: &Candidate| match candidate.state {
-        State::Out(until) if may(candidate) => Some(until),
+    let left = || candidates.iter().enumerate().filter(|(_, candidate)| may(candidate));
+    let is_first = candidates.iter().all(|candidate| candidate.tries == 0);
+    // Who has tried may try again after a pause, and who may try often may also try those that are ill.
+    let paused = left().filter_map(|(_, candidate)| match candidate.state {
+        State::Paused(back) => Some(back),
         _ => None,
-    };
-    let first = candidates
-        .iter()
-        .enumerate()
-        .min_by_key(|(_, candidate)| (candidate.tries, back(candidate)));
+    });
+    if let (false, true, Some(back)) = (is_first, again, paused.min()) {
+        return Choice::Wait(back);
+    }
+    let first = left().min_by_key(|(_, candidate)| (candidate.tries, candidate.state.back()));
     match first {
-        Some((at, candidate))
-            if !all_out && candidate.tries == 0 && candidates.iter().all(|c| c.tries == 0) =>
-        {
+        Some((at, candidate)) if !all_out && is_out(candidate) && (is_first || again) => {
             Choice::AskAnyway(at)
         }
-        _ => Choice::Nobody(candidates.iter().filter_map(back).min()),
+        _ => Choice::Nobody(left().filter_map(|(_, candidate)| candidate.state.back()).min()),
     }
 }
 
@@ -89,6 +92,7 @@ mod tests {
         use State::{Available, Due};
         let now = Instant::now();
         let out = |seconds| State::Out(now + Duration::from_secs(seconds));
+        let paused = |seconds| State::Paused(now + Duration::from_secs(seconds));
         let back = |seconds| Some(now + Duration::from_secs(seconds));
         let of = |(priority, state, tries)| Candidate { priority, weight: 1, state, tries };
         let table = [
@@ -102,9 +106,11 @@ mod tests {
             (vec![(0, Available, 2), (1, Available, 1)], Choice::Ask(1)),
             (vec![(0, Available, 1), (1, out(5), 0)], Choice::Ask(0)),
             (vec![(0, out(9), 0), (1, out(5), 0)], Choice::AskAnyway(1)),
-            // Not after others have failed.
-            (vec![(0, out(9), 1), (1, out(5), 0)], Choice::Nobody(back(5))),
-            (vec![(0, out(9), 1)], Choice::Nobody(back(9))),
+            // Those that are ill, and those that want a pause.
+            (vec![(0, out(9), 1), (1, out(5), 0)], Choice::AskAnyway(1)),
+            (vec![(0, out(9), 1)], Choice::AskAnyway(0)),
+            (vec![(0, out(9), 1), (1, paused(5), 1)], Choice::Wait(now + Duration::from_secs(5))),
+            (vec![(0, paused(9), 0), (1, paused(5), 0)], Choice::AskAnyway(1)),
             (vec![], Choice::Nobody(None)),
         ];
         for (candidates, want) in table {
@@ -117,7 +123,9 @@ mod tests {
         let table = [
             (vec![(0, Available, 1), (1, Available, 0)], Choice::Ask(1)),
             (vec![(0, Available, 1), (1, out(5), 0)], Choice::Nobody(back(5))),
+            (vec![(0, Available, 1), (1, paused(5), 0)], Choice::Nobody(back(5))),
             (vec![(0, out(9), 1), (1, Available, 1)], Choice::Nobody(None)),
+            (vec![(0, out(9), 0), (1, paused(5), 0)], Choice::AskAnyway(1)),
         ];
         for (candidates, want) in table {
             let candidates: Vec<_> = candidates.into_iter().map(of).collect();

@@ -65,8 +65,6 @@ pub(super) fn tells(fault: &UpstreamFault) -> u8 {
             | UpstreamKind::OutputModeration,
             _,
         ) => 9,
-        // It is ours to mend.
-        (UpstreamKind::AuthFailed | UpstreamKind::AccountExhausted, _) => 1,
         (_, Outcome::Unsent) => 0,
         (UpstreamKind::RateLimited, _) => 8,
         (UpstreamKind::ProviderError, _) => 7,
@@ -74,8 +72,10 @@ pub(super) fn tells(fault: &UpstreamFault) -> u8 {
         // Not of all who were asked, or it would be the answer: another one may know it.
         (UpstreamKind::NotFound, _) => 5,
         (UpstreamKind::Unexpected, Outcome::Refused) => 4,
-        (UpstreamKind::Timeout | UpstreamKind::Overloaded, _) => 3,
-        (UpstreamKind::Unexpected | UpstreamKind::Incomplete | UpstreamKind::Unreachable, _) => 2,
+        // It is ours to mend; and yet it is an answer.
+        (UpstreamKind::AuthFailed | UpstreamKind::AccountExhausted, _) => 3,
+        (UpstreamKind::Timeout | UpstreamKind::Overloaded, _) => 2,
+        (UpstreamKind::Unexpected | UpstreamKind::Incomplete | UpstreamKind::Unreachable, _) => 1,
     }
 }
 
@@ -139,9 +139,9 @@ mod tests {
             (K::Overloaded, C::Status(502)),
             (K::NotFound, C::Status(404)),
             (K::Unexpected, C::Status(418)),
+            (K::AuthFailed, C::Status(401)),
             (K::Timeout, C::TotalTimeout),
             (K::Unreachable, C::Reset),
-            (K::AuthFailed, C::Status(401)),
             (K::Unreachable, C::Connect),
         ];
         let told: Vec<_> =

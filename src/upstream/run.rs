@@ -54,8 +54,16 @@ pub(super) struct Run<S, B> {
     attempts: Attempts,
     /// The most telling fault so far.
     worst: Option<UpstreamFault>,
-    /// When the first of those who gave way may be asked again, by what they said; at once if one said nothing.
+    /// When the first of those who said when may be asked again.
     soonest: Option<Duration>,
+}
+
+/// Why nobody is asked.
+enum Refused {
+    /// Before then; it is what a provider wants.
+    Paused(Instant),
+    /// All that may be asked are left out, the first of them until then.
+    LeftOut(Option<Instant>),
 }
 
 /// Who is asked next, and the right to ask.
@@ -121,7 +129,7 @@ where
         }
         let mut chosen = match self.choose() {
             Ok(chosen) => chosen,
-            Err(back) => return Err(self.nobody(back)),
+            Err(refused) => return Err(self.nobody(&refused)),
         };
         for number in 1_u32.. {
             let Chosen { at, permit, now: began } = chosen;
@@ -175,8 +183,7 @@ where
 
     /// Keeps what tells the caller most.
     fn remember(&mut self, fault: UpstreamFault) {
-        if fault.disposition().retry.is_retryable() {
-            let wait = fault.retry_after.unwrap_or_default();
+        if let (true, Some(wait)) = (fault.disposition().retry.is_retryable(), fault.retry_after) {
             self.soonest = Some(self.soonest.map_or(wait, |soonest| soonest.min(wait)));
         }
         let is_answer = is_about_work(&self.constant.method, &fault);
@@ -206,12 +213,15 @@ where
                     };
                     (Some(chosen), wait)
                 }
-                Err(Some(back)) if !waited => {
+                Err(Refused::Paused(back)) if !waited => {
                     let wait = back.saturating_duration_since(Instant::now());
                     (None, wait.max(self.constant.shared.settings.backoff.base))
                 }
                 Err(_) => return Err("every other endpoint is left out"),
             };
+            if wait > longest {
+                return Err("the pause that it wants is too long");
+            }
             let left = self.constant.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || wait >= left {
                 return Err("no time is left");
@@ -225,9 +235,6 @@ where
                 Some(chosen) => drop(chosen),
                 None => {}
             }
-            if wait > longest {
-                return Err("it is too long until another endpoint is back");
-            }
             sleep(wait).await;
             waited = true;
         }
@@ -237,8 +244,8 @@ where
         self.constant.shared.settings.backoff.wait(tries - 1, fastrand::f64())
     }
 
-    /// An endpoint, and the right to ask it; or when the first one is back.
-    fn choose(&self) -> Result<Chosen, Option<Instant>> {
+    /// An endpoint, and the right to ask it.
+    fn choose(&self) -> Result<Chosen, Refused> {
         let (shared, now) = (&*self.constant.shared, Instant::now());
         if let ([member], [0]) = (&*shared.members, &*self.tries)
             && member.health.state(now) == State::Available
@@ -260,7 +267,8 @@ where
             let (at, anyway) = match choose(&candidates, again, all_out, fastrand::f64()) {
                 Choice::Ask(at) => (at, false),
                 Choice::AskAnyway(at) => (at, true),
-                Choice::Nobody(back) => return Err(back),
+                Choice::Wait(back) => return Err(Refused::Paused(back)),
+                Choice::Nobody(back) => return Err(self.left_out(back)),
             };
             // Another request may have begun to try whether it is back; then it is out for this one.
             if let Some(permit) = shared.members[at].health.permit(now, anyway) {
@@ -298,15 +306,34 @@ where
         let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).max(1);
         let Some(fault) = self.worst.take() else { return Fault::Internal };
         let is_answer = is_the_answer(&self.constant.method, &fault);
-        let soonest = self.soonest.filter(|wait| !wait.is_zero());
+        let soonest = self.soonest.filter(|_| fault.retry_after.is_some());
         let wait = if is_answer { fault.retry_after } else { soonest };
         fault.with_retry_after(wait).with_attempts(attempts, why).into()
     }
 
+    /// Whether those that are left out are so because all of them want it.
+    fn left_out(&self, back: Option<Instant>) -> Refused {
+        let now = Instant::now();
+        let wants = |member: &Member<S>| matches!(member.health.state(now), State::Paused(_));
+        match back {
+            // After a first attempt nobody waits who may not ask again.
+            Some(back)
+                if self.worst.is_none() && self.constant.shared.members.iter().all(wants) =>
+            {
+                Refused::Paused(back)
+            }
+            back => Refused::LeftOut(back),
+        }
+    }
+
     /// Nobody may be asked.
-    fn nobody(&self, back: Option<Instant>) -> Fault {
+    fn nobody(&self, refused: &Refused) -> Fault {
+        let (kind, back) = match *refused {
+            Refused::Paused(back) => (UpstreamKind::RateLimited, Some(back)),
+            Refused::LeftOut(back) => (UpstreamKind::Overloaded, back),
+        };
         let wait = back.map(|back| back.saturating_duration_since(Instant::now()));
-        UpstreamFault::new(UpstreamKind::Overloaded, Cause::LeftOut)
+        UpstreamFault::new(kind, Cause::LeftOut)
             .with_retry_after(wait)
             .with_attempts(0, "every endpoint is left out")
             .into()

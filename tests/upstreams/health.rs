@@ -33,7 +33,7 @@ async fn a_pause_as_long_as_the_provider_says() {
     limits.store(false, Ordering::SeqCst);
     let page = gateway.page("/endpoints").await;
     let endpoint = &page["upstreams"][0]["endpoints"][0];
-    assert_eq!(endpoint["state"], "out", "{page}");
+    assert_eq!(endpoint["state"], "paused", "{page}");
     assert!((1..=700).contains(&endpoint["back_in_ms"].as_u64().unwrap()), "{page}");
     for _ in 0..5 {
         gateway.ask(post("/x", "{}")).await.assert_ok("by the second");

@@ -63,6 +63,18 @@ pub(crate) enum State {
     Due,
     /// Not before this moment; in the past when another request is trying.
     Out(Instant),
+    /// The same, by its own wish.
+    Paused(Instant),
+}
+
+impl State {
+    /// When it is back, if it is out.
+    pub(crate) const fn back(self) -> Option<Instant> {
+        match self {
+            Self::Available | Self::Due => None,
+            Self::Out(back) | Self::Paused(back) => Some(back),
+        }
+    }
 }
 
 /// The right to ask an endpoint; the only one, if it is a probe.
@@ -146,8 +158,8 @@ impl Health {
                 }
                 free
             }
-            State::Out(_) if anyway => false,
-            State::Out(_) => return None,
+            State::Out(_) | State::Paused(_) if anyway => false,
+            State::Out(_) | State::Paused(_) => return None,
         };
         Some(Permit { health: self.clone(), probe, marks })
     }
@@ -174,7 +186,8 @@ impl Shared {
             return State::Available;
         }
         if self.millis(now) < until || self.probing.load(Ordering::Acquire) {
-            return State::Out(self.moment(until));
+            let back = self.moment(until);
+            return if out == 0 { State::Paused(back) } else { State::Out(back) };
         }
         State::Due
     }
@@ -195,8 +208,12 @@ impl Shared {
 
     fn pause(&self, wait: Option<Duration>, now: Instant) {
         let wait = wait.filter(|wait| !wait.is_zero()).unwrap_or(COOL_DOWN);
-        let until = self.millis(later(now, wait.min(self.ejection.longest)));
-        self.pause_until.fetch_max(until, Ordering::AcqRel);
+        let wait = wait.min(self.ejection.longest);
+        let until = self.millis(later(now, wait)).max(1);
+        if self.pause_until.fetch_max(until, Ordering::AcqRel) == 0 {
+            let (endpoint, seconds) = (&*self.name, wait.as_secs_f64());
+            tracing::info!(endpoint, seconds, "the endpoint wants a pause");
+        }
     }
 
     fn eject(&self, seen: Marks, fault: &UpstreamFault, now: Instant) {

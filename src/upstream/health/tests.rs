@@ -73,20 +73,20 @@ fn a_pause_as_long_as_it_says() {
     let health = Health::new("e", Ejection::default(), start);
     let limited = fault(UpstreamKind::RateLimited).with_retry_after(Some(7 * SECOND));
     health.permit(start, false).unwrap().failed(&limited, start);
-    assert_eq!(health.state(start + 6 * SECOND), State::Out(start + 7 * SECOND));
+    assert_eq!(health.state(start + 6 * SECOND), State::Paused(start + 7 * SECOND));
     // Then one finds out, and the others after it.
     assert_eq!(health.state(start + 7 * SECOND), State::Due);
     let probe = health.permit(start + 7 * SECOND, false).unwrap();
-    assert_eq!(health.state(start + 7 * SECOND), State::Out(start + 7 * SECOND));
+    assert_eq!(health.state(start + 7 * SECOND), State::Paused(start + 7 * SECOND));
     probe.succeeded(start + 8 * SECOND);
     assert_eq!(health.state(start + 8 * SECOND), State::Available);
     ask(&health, start + 8 * SECOND, Some(UpstreamKind::RateLimited));
-    assert_eq!(health.state(start + 8 * SECOND), State::Out(start + 9 * SECOND));
+    assert_eq!(health.state(start + 8 * SECOND), State::Paused(start + 9 * SECOND));
     // A failure may name a time too.
     let health = Health::new("e", Ejection::default(), start);
     let busy = fault(UpstreamKind::Overloaded).with_retry_after(Some(7 * SECOND));
     health.permit(start, false).unwrap().failed(&busy, start);
-    assert_eq!(health.state(start + 6 * SECOND), State::Out(start + 7 * SECOND));
+    assert_eq!(health.state(start + 6 * SECOND), State::Paused(start + 7 * SECOND));
     // However long it is.
     let longest = Ejection { base: Duration::MAX, longest: Duration::MAX, ..Ejection::default() };
     let health = Health::new("e", longest, start);
