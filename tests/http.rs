@@ -36,7 +36,8 @@ async fn fields_of_one_connection_stay_on_it() {
         vec![Act::send(answer(200, fields, "yes"))]
     })
     .await;
-    let gateway = Gateway::to(&origin).await;
+    let setup = Gateway::setup().all_to(&origin.url(), "response_headers = [\"*\"]");
+    let gateway = setup.start().await;
     let table: &[(&str, &[&str])] = &[
         ("X-End: 1\r\nX-end: 2\r\n", &["x-end: 1", "x-end: 2"]),
         (
@@ -792,7 +793,8 @@ async fn a_success_passes_byte_for_byte() {
     let head = format!("HTTP/1.1 206 Odd Reason\r\n{fields}content-length: {}\r\n\r\n", body.len());
     let whole = [head.as_bytes(), &body].concat();
     let origin = Origin::start(move |_| vec![Act::send(whole.clone())]).await;
-    let gateway = Gateway::to(&origin).await;
+    let setup = Gateway::setup().all_to(&origin.url(), "response_headers = [\"*\"]");
+    let gateway = setup.start().await;
     for version in Version::BOTH {
         let answer = gateway.ask(Ask::new(version, "GET", "/x")).await;
         assert_eq!((answer.status, &answer.body), (206, &body));

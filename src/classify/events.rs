@@ -143,6 +143,9 @@ where
             }
             let Some(inner) = &mut self.inner else {
                 return Poll::Ready(match self.splitter.rest() {
+                    Some(piece) if is_cut_off(self.framing, &piece) => {
+                        Err(UpstreamFault::new(UpstreamKind::Incomplete, Cause::CutOff).into())
+                    }
                     Some(piece) => self.judge(piece).map(Some),
                     None => Ok(None),
                 });
@@ -213,6 +216,15 @@ where
         silence.as_mut().reset(Instant::now() + every);
         Poll::Ready(HEARTBEAT)
     }
+}
+
+/// Whether a stream has ended within the JSON of its last event. An event without its end is none (WHATWG HTML, section 9.2.6); those that
+/// are whole but for that pass all the same.
+fn is_cut_off(framing: Framing, piece: &Piece) -> bool {
+    let data = Event::read(framing, &piece.raw).data.filter(|_| piece.whole);
+    data.is_some_and(|data| {
+        matches!(data.first(), Some(b'{' | b'[')) && !Content::of_text(data).is_json()
+    })
 }
 
 /// The next bytes of the stream, without its coding. `None` at the end.

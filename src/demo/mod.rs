@@ -15,6 +15,11 @@ use std::{fmt::Write, io, net::SocketAddr, path::Path, thread};
 
 /// The example that the demonstration runs, as it stands in the repository.
 const EXAMPLE: &str = include_str!("../../examples/apistor.toml");
+/// The schemas that it names.
+const SCHEMAS: [(&str, &str); 2] = [
+    ("schemas/apistor/generate.json", include_str!("../../examples/schemas/apistor/generate.json")),
+    ("schemas/apistor/result.json", include_str!("../../examples/schemas/apistor/result.json")),
+];
 /// How long the provider may take: long enough for a picture, short enough to wait for.
 const TIMEOUT_MS: &str = "4000";
 
@@ -93,6 +98,10 @@ rewrite = "/v1/draw/nano-banana"
 schema = "schemas/apistor/generate.json"
 "#
     );
+    // Wherever it runs: no file has to be there.
+    for (file, schema) in SCHEMAS {
+        text = text.replace(&format!("\"{file}\""), &format!("'''{schema}'''"));
+    }
     let mut config = config::parse(&text, Path::new("examples/apistor.toml"), env)?.config;
     (config.server.admin, config.server.store) = (None, None);
     config.server.attempts_header = true;

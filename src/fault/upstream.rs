@@ -102,6 +102,7 @@ struct Particulars {
     words: Option<String>,
     request_id: Option<String>,
     rule: Option<String>,
+    tried: Option<String>,
     /// How often the request was sent, and why not once more.
     attempts: Option<(u32, &'static str)>,
 }
@@ -140,6 +141,13 @@ impl UpstreamFault {
         self
     }
 
+    /// Adds which endpoints were asked and what became of it, for the log.
+    #[must_use]
+    pub fn with_tried(mut self, tried: Option<String>) -> Self {
+        self.set(tried, |particulars| &mut particulars.tried);
+        self
+    }
+
     fn set(&mut self, to: Option<String>, place: fn(&mut Particulars) -> &mut Option<String>) {
         if to.is_some() || self.particulars.is_some() {
             *place(self.particulars.get_or_insert_default()) = to;
@@ -159,6 +167,11 @@ impl UpstreamFault {
     /// How often the request was sent, as far as that is known.
     pub fn attempts(&self) -> Option<u32> {
         Some(self.particulars.as_deref()?.attempts?.0)
+    }
+
+    /// Which endpoints were asked, and what became of it: `primary: refused (upstream_overloaded), backup: unknown (upstream_timeout)`.
+    pub fn tried(&self) -> Option<&str> {
+        self.particulars.as_deref()?.tried.as_deref()
     }
 
     /// The rule that said so, as `profile/rule`.

@@ -3,7 +3,7 @@ use http::{
     HeaderName, HeaderValue, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// One provider: where it is, what it must be shown, and how long it may take.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub struct Endpoint {
     credential: Option<Credential>,
     via: Option<Via>,
     preserve_host: bool,
+    response_fields: Option<Arc<[Box<str>]>>,
     http2: Http2,
     pub(super) timeouts: Timeouts,
     pub(super) pool: PoolLimits,
@@ -190,6 +191,7 @@ impl Endpoint {
             credential: None,
             via: None,
             preserve_host: false,
+            response_fields: None,
             http2: Http2::default(),
             timeouts: Timeouts::default(),
             pool: PoolLimits::default(),
@@ -229,6 +231,17 @@ impl Endpoint {
         self
     }
 
+    /// Which fields of an answer pass besides those that describe its content: names in small letters, or their beginnings with `*` behind.
+    /// Default: all that name neither the provider nor our account there.
+    #[must_use]
+    pub fn with_response_fields<N>(mut self, names: impl IntoIterator<Item = N>) -> Self
+    where
+        N: Into<Box<str>>,
+    {
+        self.response_fields = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// When to speak HTTP/2. Default: [`Http2::Auto`].
     #[must_use]
     pub fn with_http2(mut self, http2: Http2) -> Self {
@@ -248,6 +261,11 @@ impl Endpoint {
     pub fn with_pool(mut self, pool: PoolLimits) -> Self {
         self.pool = pool;
         self
+    }
+
+    /// The fields that alone pass, if not all do.
+    pub(super) fn response_fields(&self) -> Option<&[Box<str>]> {
+        self.response_fields.as_deref()
     }
 
     pub(super) fn authority(&self) -> &Authority {

@@ -109,10 +109,23 @@ fn endpoint(
             idle_timeout: upstream.pool_idle_timeout.get(),
         });
     let credential = configured.credential.as_ref().and_then(config::Credential::header);
+    let endpoint = match response_headers(upstream, credential.is_some()) {
+        Some(names) => endpoint.with_response_fields(names),
+        None => endpoint,
+    };
     Ok(match credential {
         Some((name, value)) => endpoint.with_credential(Credential::field(name, value)),
         None => endpoint,
     })
+}
+
+/// The header fields that alone pass; `None` for all. What is said behind our own credential was said to us.
+fn response_headers(upstream: &config::Upstream, is_ours: bool) -> Option<Vec<String>> {
+    match &upstream.response_headers {
+        None => is_ours.then(Vec::new),
+        Some(names) if names.iter().any(|name| name.as_str() == "*") => None,
+        Some(names) => Some(names.iter().map(|name| name.as_str().to_ascii_lowercase()).collect()),
+    }
 }
 
 /// What the endpoint's answers mean. No credential of ours and no host of a provider, this one or another, reaches a caller.

@@ -85,7 +85,7 @@ impl Content {
     }
 
     /// Whether it was read, and is JSON.
-    pub(super) const fn is_json(&self) -> bool {
+    pub(crate) const fn is_json(&self) -> bool {
         matches!(self, Self::Json(_) | Self::Opaque)
     }
 }

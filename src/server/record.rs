@@ -71,9 +71,10 @@ impl Record {
             Some(fault) => {
                 let kind = fault.kind().map_or("custom", |kind| kind.as_str());
                 let source = fault.raised_by().as_str();
+                let (attempts, provider_request_id) = of_provider(fault);
                 tracing::info!(
-                    request_id, %method, route, account, key, status, fault = kind, source, reason = %fault,
-                    duration_ms, "request"
+                    request_id, %method, route, account, key, status, fault = kind, source, reason = %fault, attempts,
+                    provider_request_id, duration_ms, "request"
                 );
             }
         }
@@ -88,9 +89,10 @@ impl WatchStreams for Record {
         let duration_ms = millis(self.started.elapsed());
         let kind = fault.kind().map_or("custom", |kind| kind.as_str());
         let source = fault.raised_by().as_str();
+        let (attempts, provider_request_id) = of_provider(fault);
         tracing::info!(
-            request_id, %method, route, fault = kind, source, reason = %fault, duration_ms,
-            "the answer failed on its way"
+            request_id, %method, route, fault = kind, source, reason = %fault, attempts, provider_request_id,
+            duration_ms, "the answer failed on its way"
         );
     }
 }
@@ -102,6 +104,14 @@ impl Drop for Record {
             let duration_ms = millis(self.started.elapsed());
             tracing::info!(%method, route, duration_ms, "no answer: the client left, or the drain was over");
         }
+    }
+}
+
+/// Which endpoints were asked, and what the provider calls the request.
+fn of_provider(fault: &Fault) -> (Option<&str>, Option<&str>) {
+    match fault {
+        Fault::Upstream(fault) => (fault.tried(), fault.request_id()),
+        _ => (None, None),
     }
 }
 

@@ -81,8 +81,11 @@ impl Splitter {
         }
     }
 
-    /// The next event that is whole.
+    /// The next event that is whole; of empty lines between events, as many as there are.
     pub(crate) fn next(&mut self) -> Option<Piece> {
+        if let Some(raw) = self.blank_lines() {
+            return Some(Piece { raw, whole: true, ends: true });
+        }
         if let Some(end) = self.end() {
             let raw = self.held.split_to(end).freeze();
             self.seen = 0;
@@ -107,6 +110,18 @@ impl Splitter {
             whole,
             ends: false,
         })
+    }
+
+    /// Line ends where an event would begin, the LF of a CR that has gone on already among them.
+    fn blank_lines(&mut self) -> Option<Bytes> {
+        if self.seen > 0 || self.oversized || !self.at_line_start || self.framing != Framing::Sse {
+            return None;
+        }
+        let is_end = |byte: &&u8| matches!(**byte, b'\r' | b'\n');
+        let end = self.held.iter().take_while(is_end).count();
+        let last = *self.held.get(end.checked_sub(1)?)?;
+        self.after_cr = last == b'\r';
+        Some(self.held.split_to(end).freeze())
     }
 
     /// Where the event ends, if it does.
@@ -255,7 +270,7 @@ mod tests {
             (Framing::Sse, "data: a\r\rdata: b\r\r", &["data: a\r\r", "data: b\r\r"]),
             (Framing::Sse, "data: a\ndata: b\n\n", &["data: a\ndata: b\n\n"]),
             (Framing::Sse, "data: a\r\n\ndata: b\n\r\n", &["data: a\r\n\n", "data: b\n\r\n"]),
-            (Framing::Sse, ": hi\n\n\n\ndata: a", &[": hi\n\n", "\n", "\n", "data: a"]),
+            (Framing::Sse, ": hi\n\n\n\r\ndata: a", &[": hi\n\n", "\n\r\n", "data: a"]),
             (Framing::Sse, "data: a\n", &["data: a\n"]),
             (Framing::Sse, "", &[]),
             (Framing::JsonLines, "{}\n[1]\r\n\n2", &["{}\n", "[1]\r\n", "\n", "2"]),

@@ -308,7 +308,8 @@ where
         let is_answer = is_the_answer(&self.constant.method, &fault);
         let soonest = self.soonest.filter(|_| fault.retry_after.is_some());
         let wait = if is_answer { fault.retry_after } else { soonest };
-        fault.with_retry_after(wait).with_attempts(attempts, why).into()
+        let tried = (!self.attempts.is_empty()).then(|| self.attempts.to_string());
+        fault.with_retry_after(wait).with_attempts(attempts, why).with_tried(tried).into()
     }
 
     /// Whether those that are left out are so because all of them want it.
@@ -379,17 +380,19 @@ impl<S> Constant<S> {
         poll_fn(|cx| service.poll_ready(cx)).await.map_err(|error| rescue(&*error.into()))?;
         let response = service.call(request).await.map_err(|error| rescue(&*error.into()))?;
         let voice = || {
-            let listener = member.listener.clone();
+            let (listener, name) = (member.listener.clone(), member.name.clone());
             let (watcher, request_id) = (self.watcher.clone(), self.request_id.clone());
             Voice {
                 catalog: self.shared.catalog.clone(),
                 request_id: self.request_id.clone(),
                 on_fault: Some(Box::new(move |fault: &Fault| {
-                    if let Some(StreamWatcher(watcher)) = watcher {
-                        watcher.failed(fault, request_id.as_ref());
-                    }
+                    let mut told = fault.clone();
                     if let Fault::Upstream(fault) = fault {
                         listener(fault);
+                        told = fault.clone().with_tried(Some(name.to_string())).into();
+                    }
+                    if let Some(StreamWatcher(watcher)) = watcher {
+                        watcher.failed(&told, request_id.as_ref());
                     }
                 })),
             }

@@ -565,3 +565,50 @@ async fn what_an_http2_provider_has_not_begun_goes_elsewhere() {
         }
     }
 }
+
+/// Of a success to our own credential those fields pass that describe it, and those that are listed.
+#[tokio::test]
+async fn which_fields_of_a_success_pass() {
+    let origin = Origin::start(|_| {
+        let fields = "content-type: image/png\r\netag: \"1\"\r\nset-cookie: a=1\r\nx-image-width: 9\r\nx-cost: 3\r\n";
+        vec![Act::send(answer(200, fields, "made"))]
+    })
+    .await;
+    for (lines, want) in [
+        ("", &["content-type: image/png", "etag: \"1\""][..]),
+        (
+            "response_headers = [\"X-Image-*\"]",
+            &["content-type: image/png", "etag: \"1\"", "x-image-width: 9"],
+        ),
+    ] {
+        let gateway = Gateway::setup()
+            .pool("pool", lines, &[("one", &origin.url(), "")])
+            .route("/x", "pool", "")
+            .start()
+            .await;
+        let answer = gateway.ask(get("/x")).await;
+        answer.assert_ok("made");
+        let ours = ["x-request-id", "date", "content-length", "connection"];
+        assert_eq!(answer.fields.without(&ours), want, "{lines}");
+    }
+}
+
+/// Whoever cuts a stream off within its last event gets no silent end.
+#[tokio::test]
+async fn a_stream_that_ends_within_an_event() {
+    let events = "data: {\"id\":\"1\"}\n\ndata: {\"id\":\"1\",\"cho";
+    let origin = Origin::start(move |_| {
+        vec![Act::send(answer(200, "content-type: text/event-stream\r\n", events))]
+    })
+    .await;
+    let gateway = Gateway::setup()
+        .pool("pool", "profile = \"openai\"", &[("one", &origin.url(), "")])
+        .route("/x", "pool", "")
+        .start()
+        .await;
+    let answer = gateway.ask(post("/x", "{}")).await;
+    let (events, last) = (answer.events(), answer.events().pop().unwrap());
+    assert_eq!(events.len(), 2, "{events:?}");
+    let entry = support::assert_event(&last, &gateway.catalog);
+    assert!(entry.faults().contains(&Kind::Upstream(UpstreamKind::Incomplete)), "{last}");
+}

@@ -38,10 +38,12 @@ impl Checker<'_, '_> {
             self.weights(upstream, &path);
             self.adapts(upstream, &path);
             let places = self.live(&path.key("endpoint"));
+            // Whether somebody else can be asked.
+            let others = upstream.endpoint.iter().any(|other| other.missing_variable().is_none());
             for (endpoint, place) in upstream.endpoint.iter().zip(places) {
                 let place = path.key("endpoint").index(place);
                 if let Some(variable) = endpoint.url.missing() {
-                    self.warn(&place.key("url"), variable, name);
+                    self.warn(&place.key("url"), variable, name, others);
                 }
                 if let Some(variable) = endpoint
                     .credential
@@ -53,7 +55,7 @@ impl Checker<'_, '_> {
                     } else {
                         "value"
                     };
-                    self.warn(&place.key("credential").key(key), variable, name);
+                    self.warn(&place.key("credential").key(key), variable, name, others);
                 }
             }
         }
@@ -262,15 +264,16 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn warn(&mut self, path: &KeyPath, variable: &str, upstream: &str) {
+    fn warn(&mut self, path: &KeyPath, variable: &str, upstream: &str, others: bool) {
         let node = self.root.nearest(path);
         let unset = matches!(&node.value, Value::Text(text) if matches!(&text.broken, Some(Broken::Unset(name)) if name == variable));
         let state = if unset { "not set" } else { "empty" };
-        let message = format!(
-            "{variable} is {state}: requests to upstream {upstream} are answered with not_configured until it is set"
-        );
-        let message =
-            if unset { message.replace(" until it is set", " until it is") } else { message };
+        let without = match others {
+            true => format!("this endpoint of upstream {upstream} is left out"),
+            false => format!("requests to upstream {upstream} are answered with not_configured"),
+        };
+        let until = if unset { "it is" } else { "it is set" };
+        let message = format!("{variable} is {state}: {without} until {until}");
         self.report.add(Severity::Warning, Some(node.span.start), &path.to_string(), message, None);
     }
 }

@@ -36,6 +36,9 @@ pub struct Upstream {
     pub http2: Http2,
     /// Whether `Host` is the client's rather than the endpoint's. Default: `false`.
     pub preserve_host: bool,
+    /// Which header fields of a success pass besides those that describe its content: names, or their beginnings as in `x-image-*`; `*` for all.
+    /// What names the provider or our account there never does. Default: none where the endpoint has a credential, else all.
+    pub response_headers: Option<Vec<Token>>,
     /// A PEM file of certificate authorities to trust in place of the system's. Relative to the configuration file.
     /// Default: none, the system's.
     pub ca_file: Option<PathBuf>,
@@ -79,6 +82,7 @@ impl Default for Upstream {
             max_idle: 512,
             http2: Http2::default(),
             preserve_host: false,
+            response_headers: None,
             ca_file: None,
             attempts: None,
             retry_percent: 20,

@@ -185,6 +185,7 @@ pool_idle_timeout = "1s"
 max_idle = 0
 http2 = "never"
 preserve_host = true
+response_headers = ["x-image-*"]
 ca_file = "ca.pem"
 [[upstream.grsai.endpoint]]
 name = "first"

@@ -41,6 +41,43 @@ fn is_usual(name: &HeaderName) -> bool {
     matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH | header::DATE)
 }
 
+/// Whether a client needs the field to read the content, to keep it or to go where it is; none of these says who has made it.
+fn describes_the_content(name: &HeaderName) -> bool {
+    is_usual(name)
+        || matches!(
+            *name,
+            header::ACCEPT_RANGES
+                | header::AGE
+                | header::ALLOW
+                | header::CACHE_CONTROL
+                | header::CONTENT_DISPOSITION
+                | header::CONTENT_ENCODING
+                | header::CONTENT_LANGUAGE
+                | header::CONTENT_LOCATION
+                | header::CONTENT_RANGE
+                | header::ETAG
+                | header::EXPIRES
+                | header::LAST_MODIFIED
+                | header::LOCATION
+                | header::PRAGMA
+                | header::RETRY_AFTER
+                | header::SEC_WEBSOCKET_ACCEPT
+                | header::SEC_WEBSOCKET_EXTENSIONS
+                | header::SEC_WEBSOCKET_PROTOCOL
+                | header::TRAILER
+                | header::VARY
+        )
+        || matches!(name.as_str(), "content-digest" | "repr-digest" | "digest" | "content-md5")
+}
+
+/// Whether this list has the field.
+fn is_listed(name: &HeaderName, allowed: &[Box<str>]) -> bool {
+    allowed.iter().any(|allowed| match allowed.strip_suffix('*') {
+        Some(start) => name.as_str().starts_with(start),
+        None => name.as_str() == &**allowed,
+    })
+}
+
 /// Whether the field tells how much more of a provider may be used, by whoever its credential belongs to.
 fn is_about_limits(name: &HeaderName) -> bool {
     let says = |part: &&str| name.as_str().contains(*part);
@@ -57,8 +94,15 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, endpoint: &Endpoint)
     if headers.contains_key(header::CONNECTION) {
         remove_hop_by_hop(headers);
     }
+    let passes = |name: &HeaderName| {
+        let listed = |allowed: &[Box<str>]| is_listed(name, allowed);
+        describes_the_content(name) || endpoint.response_fields().is_none_or(listed)
+    };
     remove_where(headers, |name| {
-        is_hop_by_hop(name) || is_identifying(name) || is_our_account && is_about_limits(name)
+        is_hop_by_hop(name)
+            || is_identifying(name)
+            || is_our_account && is_about_limits(name)
+            || !passes(name)
     });
     if parts.status == StatusCode::NO_CONTENT {
         // RFC 9110, section 8.6: it has none, whatever the provider says.
@@ -223,6 +267,41 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         headers
+    }
+
+    #[test]
+    fn only_what_is_listed() {
+        let sent = [
+            ("content-type", "text/plain"),
+            ("set-cookie", "a=1"),
+            ("x-kong-upstream-latency", "1"),
+            ("x-cost", "1"),
+            ("x-image-width", "1"),
+            ("server", "acme"),
+        ];
+        let table: [(Endpoint, &[&str]); 3] = [
+            (
+                endpoint(),
+                &[
+                    "content-type",
+                    "set-cookie",
+                    "x-kong-upstream-latency",
+                    "x-cost",
+                    "x-image-width",
+                ],
+            ),
+            (
+                endpoint().with_response_fields(["x-image-*", "server"]),
+                &["content-type", "x-image-width"],
+            ),
+            (endpoint().with_response_fields::<&str>([]), &["content-type"]),
+        ];
+        for (endpoint, want) in table {
+            let mut parts = Response::new(()).into_parts().0;
+            parts.headers = headers(&sent);
+            clean_response(&mut parts, &endpoint);
+            assert_eq!(parts.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), want);
+        }
     }
 
     #[test]
