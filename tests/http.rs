@@ -15,6 +15,7 @@ use support::{
     origin::{answer, ok},
     soon,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::{io::copy_bidirectional, net::TcpStream};
 use tollgate::{Kind, fault::UpstreamKind};
 
@@ -822,6 +823,12 @@ async fn providers_of_http_1_0() {
             gateway.ask(Ask::new(version, "GET", path)).await.assert_ok("yes");
         }
     }
+    // The answer is ours, and so is its version.
+    let mut client = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    client.write_all(b"GET /length HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut line = [0; 12];
+    soon("an answer", client.read_exact(&mut line)).await.unwrap();
+    assert_eq!(line.escape_ascii().to_string(), "HTTP/1.1 200");
 }
 
 #[tokio::test]

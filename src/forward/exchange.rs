@@ -221,6 +221,8 @@ where
         let (mut parts, body) = response.into_parts();
         // Such as the provider's words beside its status.
         parts.extensions.clear();
+        // RFC 9110, section 6.2: the version of an answer is that of its sender, which is us.
+        parts.version = Version::default();
         let failed = parts.status.as_u16() >= 400;
         let keep = hygiene::keep_alive_hint(&parts.headers);
         if failed {

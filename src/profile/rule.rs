@@ -198,11 +198,10 @@ impl Test {
     fn holds(&self, at: &[Pointer], root: Value<'_>) -> bool {
         let any = |holds: &dyn Fn(Value<'_>) -> bool| at.iter().any(|at| any(at, root, holds));
         match self {
-            Self::Is(wanted) => any(&|value| wanted.iter().any(|wanted| equals(value, wanted))),
-            Self::Not(unwanted) => any(&|value| {
-                value.kind() != Kind::Null
-                    && !unwanted.iter().any(|unwanted| equals(value, unwanted))
-            }),
+            Self::Is(wanted) => any(&|value| is_one_of(value, wanted)),
+            Self::Not(unwanted) => {
+                any(&|value| value.kind() != Kind::Null && !is_one_of(value, unwanted))
+            }
             Self::Matches(regex) => {
                 any(&|value| value.as_str().is_some_and(|text| regex.is_match(text.trim())))
             }
@@ -261,20 +260,19 @@ fn failure_status(value: Value<'_>) -> Option<StatusCode> {
         .and_then(|number| StatusCode::from_u16(number).ok())
 }
 
-fn equals(value: Value<'_>, wanted: &Scalar) -> bool {
-    match wanted {
-        Scalar::Bool(wanted) => value.as_bool() == Some(*wanted),
-        Scalar::Integer(wanted) => match (value.as_number(), value.as_str()) {
-            (Some(number), _) => number_is(number, *wanted),
-            (None, Some(text)) => text.trim().parse() == Ok(*wanted),
-            (None, None) => false,
-        },
-        Scalar::Text(wanted) => match (value.as_str(), value.as_number()) {
-            (Some(text), _) => text.trim().eq_ignore_ascii_case(wanted),
-            (None, Some(number)) => wanted.parse().is_ok_and(|wanted| number_is(number, wanted)),
-            (None, None) => false,
-        },
-    }
+fn is_one_of(value: Value<'_>, wanted: &[Scalar]) -> bool {
+    let (text, number) = (value.as_str().map(str::trim), value.as_number());
+    let bool = value.as_bool();
+    wanted.iter().any(|wanted| match (wanted, text, number) {
+        (Scalar::Bool(wanted), ..) => bool == Some(*wanted),
+        (Scalar::Integer(wanted), _, Some(number)) => number_is(number, *wanted),
+        (Scalar::Integer(wanted), Some(text), None) => text.parse() == Ok(*wanted),
+        (Scalar::Text(wanted), Some(text), _) => text.eq_ignore_ascii_case(wanted),
+        (Scalar::Text(wanted), None, Some(number)) => {
+            wanted.parse().is_ok_and(|wanted| number_is(number, wanted))
+        }
+        (_, None, None) => false,
+    })
 }
 
 fn number_is(number: Number, wanted: i64) -> bool {

@@ -102,6 +102,13 @@ impl Config {
     /// If the URL is not one that an endpoint can have.
     pub fn pass_through(url: &str) -> Result<Self, Invalid> {
         const UPSTREAM: &str = "upstream";
+        // Nobody has said that there is an API: a page of HTML is what was asked for.
+        const PROFILE: &str = "any";
+        let profile = profile::Settings {
+            extends: Some("generic".to_owned()),
+            without: vec!["html_page".to_owned()],
+            ..profile::Settings::default()
+        };
         let endpoint = Endpoint::at(url.parse()?);
         // `/{*path}` does not stand for `/` itself.
         let routes = ["/", "/{*path}"].map(|path| {
@@ -130,10 +137,14 @@ impl Config {
             auth: None,
             limit: Vec::new(),
             body: Body::default(),
-            profile: BTreeMap::new(),
+            profile: BTreeMap::from([(PROFILE.to_owned(), profile)]),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),
-                Upstream { endpoint: vec![endpoint], ..Upstream::default() },
+                Upstream {
+                    profile: PROFILE.to_owned(),
+                    endpoint: vec![endpoint],
+                    ..Upstream::default()
+                },
             )]),
             route: routes.into_iter().collect::<Result<_, Invalid>>()?,
         })
