@@ -12,7 +12,7 @@ use crate::{
     Fault,
     deadline::{Deadline, after},
     fault::{Cause, UpstreamFault, UpstreamKind},
-    profile::{UpstreamAnswer, UpstreamHeaders},
+    profile::UpstreamAnswer,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
@@ -225,8 +225,10 @@ where
         parts.version = Version::default();
         let failed = parts.status.as_u16() >= 400;
         let keep = hygiene::keep_alive_hint(&parts.headers);
+        #[cfg(feature = "profile")]
         if failed {
-            parts.extensions.insert(UpstreamHeaders(parts.headers.clone()));
+            let headers = crate::profile::UpstreamHeaders(parts.headers.clone());
+            parts.extensions.insert(headers);
         }
         let hidden = hygiene::clean_response(&mut parts, &self.endpoint);
         if switched && let Some(protocol) = &facts.upgrade {

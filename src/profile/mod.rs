@@ -67,5 +67,6 @@ pub struct UpstreamAnswer;
 
 /// The header fields of a provider's failure as they came, in the extensions of a response from whose own fields some were taken: for
 /// whoever finds out what the failure means.
+#[cfg(feature = "profile")]
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamHeaders(pub(crate) http::HeaderMap);

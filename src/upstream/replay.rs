@@ -55,6 +55,7 @@ pub(super) enum Bodies<B> {
     Tape(Arc<Tape<B>>),
 }
 
+#[cfg(feature = "standalone")]
 impl<B> ReplayBody<B> {
     /// One that is sent once.
     pub(crate) const fn once(body: B) -> Self {
