@@ -219,7 +219,7 @@ mod tests {
             "::1",
             "localhost:8080",
             "//a.example/x",
-            "/home/ubuntu/app/server.py",
+            "/srv/app/server.py",
             "data:image/png;base64,AAAA",
             "v3.fal.media/files/a.png",
             "api.bfl.ml",
