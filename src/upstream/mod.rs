@@ -9,14 +9,16 @@
 //! An attempt is [`unsent`](Outcome::Unsent), [`refused`](Outcome::Refused), [`unknown`](Outcome::Unknown) or
 //! [`delivered`](Outcome::Delivered). By default ([`Repeat::Refused`]) a request is repeated when the attempt was unsent or
 //! refused; one with an idempotent method (RFC 9110, section 9.2.2) also when its outcome is unknown. Never when the fault is the
-//! caller's (an invalid request, moderation), after the first byte of a success, or when the body is longer than what is
-//! [kept](Settings::max_replay_bytes) of it.
+//! caller's (an invalid request, moderation), when a safe method has asked about work that has failed (`ended` in a profile), after the
+//! first byte of a success, or when something was sent of a body that is longer than what is [kept](Settings::max_replay_bytes) of it.
 //!
 //! # Which endpoint
 //!
 //! The available one with the lowest priority, by weight among equals; for a repetition, one that was not tried yet. An
-//! endpoint that refuses our credential or whose account is empty is left out at once, one that limits us for as long as it says, and one that fails too often for
-//! a while ([`Ejection`]). Then one request tries whether it is back.
+//! endpoint that refuses our credential or whose account is empty is left out at once, one that wants a pause for as long as it says, and
+//! one that fails too often for a while ([`Ejection`]). Then one request tries whether it is back. With more
+//! [attempts](Settings::attempts) than endpoints the same one is asked again, after a growing random pause or the one that it wants, if that
+//! is short enough.
 //!
 //! # What the caller hears
 //!
