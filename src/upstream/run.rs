@@ -247,8 +247,8 @@ where
     /// An endpoint, and the right to ask it.
     fn choose(&self) -> Result<Chosen, Refused> {
         let (shared, now) = (&*self.constant.shared, Instant::now());
+        // There is nothing to choose.
         if let ([member], [0]) = (&*shared.members, &*self.tries)
-            && member.health.state(now) == State::Available
             && let Some(permit) = member.health.permit(now, false)
         {
             return Ok(Chosen { at: 0, permit, now });
