@@ -13,6 +13,9 @@
 //! | `AuthLayer` | who may call: API keys (feature `auth`) |
 //! | `RateLimitLayer` | how often, and how many at once: quotas by address, key, account, route or header (feature `limit`) |
 //! | `ValidateLayer` | what may be asked: bodies and parameters by JSON Schema, with a code for each field; small edits (feature `validate`) |
+//! | `ChargeLayer` | what it costs: money is held before a provider is asked, and settled or released once (feature `charge`) |
+//! | `TasksLayer` | whose task is which, and where it is worked on (feature `tasks`) |
+//! | `IdempotencyLayer` | the same request twice, carried out once (feature `idempotency`) |
 //! | `WrapLayer` | successes become `{"data":…,"error":null}` (feature `wrap`) |
 //! | `Forward` | one call to a provider (features `forward`, `tls`) |
 //!
@@ -28,6 +31,9 @@
 //! | `redis` | quotas that several processes share, in Redis or Valkey |
 //! | `axum` | [`Fault`] is an `IntoResponse` |
 //! | `validate` | `ValidateLayer`, schemas, edits |
+//! | `charge` | `ChargeLayer`, a ledger in memory |
+//! | `tasks` | `TasksLayer`, tasks in memory |
+//! | `idempotency` | `IdempotencyLayer`, keys in memory |
 //! | `wrap` | `WrapLayer` |
 //! | `forward` | `Forward`, over HTTP |
 //! | `tls` | `Forward`, over HTTPS too |
@@ -42,13 +48,19 @@
 
 #[cfg(feature = "standalone")]
 mod admission;
+#[cfg(feature = "charge")]
+mod alone;
 #[cfg(feature = "auth")]
 pub mod auth;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "profile")]
+mod begun;
 #[cfg(any(feature = "profile", feature = "validate"))]
 pub mod buffer;
 pub mod catalog;
+#[cfg(feature = "charge")]
+pub mod charge;
 #[cfg(feature = "profile")]
 pub mod classify;
 #[cfg(feature = "standalone")]
@@ -76,6 +88,8 @@ mod first_look;
 pub mod forward;
 #[cfg(feature = "standalone")]
 mod gateway;
+#[cfg(feature = "idempotency")]
+pub mod idempotency;
 #[cfg(any(feature = "profile", feature = "validate"))]
 #[cfg_attr(not(feature = "validate"), allow(dead_code, reason = "answers are only read"))]
 pub mod json;
@@ -100,24 +114,34 @@ mod store;
 mod stream;
 #[cfg(any(feature = "profile", feature = "standalone", feature = "validate"))]
 mod suggest;
+#[cfg(feature = "tasks")]
+pub mod tasks;
 #[cfg(feature = "profile")]
 pub mod upstream;
 #[cfg(feature = "validate")]
 pub mod validate;
+#[cfg(any(feature = "charge", feature = "profile"))]
+pub mod work;
 #[cfg(feature = "wrap")]
 pub mod wrap;
 
 #[cfg(feature = "auth")]
 pub use auth::{Auth, AuthLayer};
 pub use catalog::{Catalog, Entry};
+#[cfg(feature = "charge")]
+pub use charge::{Charge, ChargeLayer};
 #[cfg(feature = "profile")]
 pub use classify::{Classify, ClassifyLayer};
 pub use fault::{Disposition, Fault, Kind};
 #[cfg(feature = "forward")]
 pub use forward::Forward;
+#[cfg(feature = "idempotency")]
+pub use idempotency::{Idempotency, IdempotencyLayer};
 #[cfg(feature = "limit")]
 pub use limit::{RateLimit, RateLimitLayer};
 pub use normalize::{Normalize, NormalizeLayer};
+#[cfg(feature = "tasks")]
+pub use tasks::{Tasks, TasksLayer};
 #[cfg(feature = "profile")]
 pub use upstream::Upstream;
 #[cfg(feature = "validate")]

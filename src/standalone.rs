@@ -9,7 +9,7 @@ use crate::{
         admin::{self, Page},
         run_worker,
     },
-    store::{KeyWatch, Store, StoreError, StoreUrl},
+    store::{KeyWatch, Store, StoreError, StoreUrl, ledger::LedgerThread},
 };
 use std::{
     fmt, io,
@@ -35,6 +35,8 @@ pub(crate) struct Running {
     workers: Vec<thread::JoinHandle<io::Result<()>>>,
     /// Keeps the keys up to date for as long as there are workers.
     _keys: Option<KeyWatch>,
+    /// Writes what they ask of the ledger, to the last of it.
+    _ledger: Option<LedgerThread>,
     /// Says that a worker has ended.
     ended: tokio::sync::mpsc::UnboundedReceiver<()>,
 }
@@ -92,8 +94,13 @@ impl std::error::Error for Failure {}
 pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let server = &config.server;
     let via = server.via.as_ref().map_or_else(random_pseudonym, |via| via.as_str().to_owned());
-    let plan = Plan::new(config, &via).map_err(Failure::Plan)?;
+    let mut plan = Plan::new(config, &via).map_err(Failure::Plan)?;
     let keys = watch_keys(config, &plan)?;
+    let ledger = keep_ledger(config)?;
+    if let Some(thread) = &ledger {
+        plan.ledger = thread.ledger();
+        plan.usage = Some(thread.usage());
+    }
     let count =
         server.workers.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let listen = |what, address, sockets| {
@@ -110,8 +117,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let (ready, all_ready) = mpsc::channel();
     let mut workers = Vec::with_capacity(count);
     for (number, listener) in listeners.into_iter().enumerate() {
-        let ((stack, warm_up), options, drain) =
-            (plan.worker(count), options.clone(), drain.clone());
+        let (stack, options, drain) = (plan.worker(count), options.clone(), drain.clone());
         let (ending, ready) = (Ending(ending.clone()), ready.clone());
         let worker = thread::Builder::new()
             .name(format!("worker-{number}"))
@@ -120,7 +126,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
                 let on_ready = move || {
                     let _ = ready.send(());
                 };
-                run_worker(listener, stack, warm_up, options, drain, drain_timeout, on_ready)
+                run_worker(listener, stack, options, drain, drain_timeout, on_ready)
             })
             .map_err(Failure::Worker)?;
         workers.push(worker);
@@ -141,6 +147,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         drain_timeout,
         workers,
         _keys: keys,
+        _ledger: ledger,
         ended,
     };
     // Each worker says so once; when one has failed instead, nobody is left to say it.
@@ -168,6 +175,17 @@ fn watch_keys(config: &Config, plan: &Plan) -> Result<Option<KeyWatch>, Failure>
     }
     tracing::info!(store = %url, keys = plan.keys.stored.len(), "keys are loaded");
     Ok(Some(watch))
+}
+
+/// Opens the ledger, where a route has a price or tasks.
+fn keep_ledger(config: &Config) -> Result<Option<LedgerThread>, Failure> {
+    let Some(store) = config.server.store.as_ref().filter(|_| config.keeps_books()) else {
+        return Ok(None);
+    };
+    let url = store.get();
+    let thread =
+        LedgerThread::start(url).map_err(|error| Failure::Store { url: url.clone(), error })?;
+    Ok(Some(thread))
 }
 
 /// Tells, however a worker ends, that it has.

@@ -68,6 +68,7 @@ async fn apistor_answers_every_sort_of_credential() {
     cli(&directory, &["accounts", "suspend", "bad-payer"]);
     let environment = [("GRSAI_BASE_URL", &*origin.url()), ("GRSAI_API_KEY", CREDENTIAL)];
     let secrets = [&*good, &revoked, &rotated, &fresh, &suspended, NOBODY, "typo"];
+    directory.pay_in("acme", "25");
     let gateway = Gateway::example("apistor.toml", directory, &environment, &secrets).await;
 
     let bearer_of = |key: &str| vec![("authorization", format!("Bearer {key}"))];
@@ -146,6 +147,7 @@ async fn eggapi_has_two_messages_for_one_code() {
     cli(&directory, &["accounts", "suspend", "bad-payer"]);
     let environment = [("EGGAPI_PRIMARY_URL", &*origin.url()), ("EGGAPI_PRIMARY_KEY", CREDENTIAL)];
     let secrets = [&*good, &suspended, NOBODY];
+    directory.pay_in("acme", "25");
     let gateway = Gateway::example("eggapi.toml", directory, &environment, &secrets).await;
 
     let missing = "The Authorization header is missing";
@@ -211,7 +213,8 @@ async fn a_hundred_requests_a_second_for_each_address() {
     let more = (started.elapsed().as_secs_f64() * 100.0) as usize + 1;
     let admitted = answers.iter().filter(|answer| answer.status == 200).count();
     assert!((100..=100 + more).contains(&admitted), "{admitted} of {}", 100 + more);
-    assert_eq!(origin.requests().len(), admitted);
+    // It is answered here.
+    assert_eq!(origin.requests().len(), 0);
     let policy = "\"per-address\";q=100;w=1, \"per-key\";q=";
     for answer in &answers {
         assert!(
@@ -263,6 +266,7 @@ async fn a_running_gateway_learns_of_keys_within_a_second() {
     let directory = Directory::default();
     let store = directory.store();
     let environment = [("GRSAI_BASE_URL", &*origin.url()), ("GRSAI_API_KEY", CREDENTIAL)];
+    directory.pay_in("acme", "25");
     let gateway = Gateway::example("apistor.toml", directory, &environment, &[]).await;
     let cli = |arguments: &[&str]| -> Value {
         let (code, out, err) = run(&[arguments, &["--store", &store, "--json"]].concat(), &[]);
@@ -597,7 +601,7 @@ fn what_cannot_be_served_is_said_at_the_start() {
         (format!("store = \"{missing}\""), auth, "nowhere"),
         (format!("store = \"{corrupt}\""), auth, "corrupt.db"),
         ("store = \"mysql://x\"".to_owned(), auth, "server.store"),
-        ("store = \"postgres://u:s3cret@h/d\"".to_owned(), auth, "PostgreSQL"),
+        ("store = \"postgres://u:s3cret@h\"".to_owned(), auth, "PostgreSQL"),
         ("limits = \"http://h\"".to_owned(), "", "server.limits"),
         ("limits = \"redis://:s3cret@h:99999\"".to_owned(), "", "server.limits"),
         (

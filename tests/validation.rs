@@ -36,6 +36,7 @@ fn create(directory: &Directory) -> String {
 async fn apistor(origin: &Origin) -> (Gateway, String) {
     let directory = Directory::default();
     let key = create(&directory);
+    directory.pay_in("acme", "25");
     let environment = [("GRSAI_BASE_URL", &*origin.url()), ("GRSAI_API_KEY", CREDENTIAL)];
     let secrets = [&*key, SECRET];
     let gateway = Gateway::example("apistor.toml", directory, &environment, &secrets).await;
@@ -45,6 +46,7 @@ async fn apistor(origin: &Origin) -> (Gateway, String) {
 async fn eggapi(origin: &Origin) -> (Gateway, String) {
     let directory = Directory::default();
     let key = create(&directory);
+    directory.pay_in("acme", "25");
     let environment = [("EGGAPI_PRIMARY_URL", &*origin.url()), ("EGGAPI_PRIMARY_KEY", CREDENTIAL)];
     let secrets = [&*key, SECRET];
     let gateway = Gateway::example("eggapi.toml", directory, &environment, &secrets).await;
@@ -240,7 +242,14 @@ async fn apistor_has_a_code_for_every_cause() {
 
 #[tokio::test]
 async fn apistor_sends_on_what_was_asked_with_the_providers_model() {
-    let origin = Origin::ok("made").await;
+    let origin = Origin::start(|request| {
+        let task = r#"{"code":0,"msg":"success","data":{"id":"f44bcf50-a"}}"#;
+        match request.fields.has("x-task") {
+            true => vec![Act::send(answer(200, JSON, task))],
+            false => vec![Act::send(ok("made"))],
+        }
+    })
+    .await;
     let (gateway, key) = apistor(&origin).await;
     let text = |model: &str, end: &str| {
         format!(
@@ -289,6 +298,8 @@ async fn apistor_sends_on_what_was_asked_with_the_providers_model() {
     let body: Value = serde_json::from_slice(&origin.last_request().body).unwrap();
     assert_eq!(body, serde_json::json!({"imageSize":"4K","model":"nano-banana-2","prompt":"a"}));
 
+    let task = post(Version::Http1, GENERATE, own).field("x-task", "1");
+    assert_eq!(ask(&gateway, &key, task).await.status, 200);
     let result = " { \"id\" :\"f44bcf50-\\u0061\" , \"more\" : [ ] } ";
     ask(&gateway, &key, post(Version::Http1, RESULT, result)).await.assert_ok("made");
     let request = origin.last_request();
@@ -456,21 +467,30 @@ async fn eggapi_lets_on_what_keeps_the_rules() {
             assert_eq!(request.target, "/v1/generate");
         }
     }
-    for path in [
-        "/v1/tasks",
-        "/v1/tasks?page=1&per_page=100",
-        "/v1/tasks?per_page=1&p%61ge=2&other=a+b&&",
-        "/v1/tasks?all",
-        "/v1/tasks/gen_1-X",
-        "/v1/tasks/gen_1?page=0",
-        "/v1/usage?page=3",
-        "/v1/usage/summary?page=x",
+    for version in Version::BOTH {
+        let path = "/v1/tasks/gen_1?page=0";
+        ask(&gateway, &key, Ask::new(version, "GET", path)).await.assert_ok(wrapped);
+        assert_eq!(origin.last_request().target, path);
+    }
+    let asked = origin.requests().len();
+    for (path, page) in [
+        ("/v1/tasks", Some((1, 20))),
+        ("/v1/tasks?page=1&per_page=100", Some((1, 100))),
+        ("/v1/tasks?per_page=1&p%61ge=2&other=a+b&&", Some((2, 1))),
+        ("/v1/tasks?all", Some((1, 20))),
+        ("/v1/usage?page=3", Some((3, 20))),
+        ("/v1/usage/summary?page=x", None),
     ] {
         for version in Version::BOTH {
-            ask(&gateway, &key, Ask::new(version, "GET", path)).await.assert_ok(wrapped);
-            assert_eq!(origin.last_request().target, path);
+            let answer = ask(&gateway, &key, Ask::new(version, "GET", path)).await;
+            assert_eq!(answer.status, 200, "{path}");
+            let body: Value = serde_json::from_slice(&answer.body).unwrap();
+            let pagination = &body["data"]["pagination"];
+            let number = |name: &str| pagination[name].as_u64();
+            assert_eq!(number("page").zip(number("per_page")), page, "{path}: {body}");
         }
     }
+    assert_eq!(origin.requests().len(), asked, "the gateway answers these by itself");
 }
 
 const SCHEMA: &str = r#"{

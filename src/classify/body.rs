@@ -1,14 +1,13 @@
 use super::{Listener, events::EventBody};
 use crate::{
     Fault,
+    begun::Begun,
     fault::{Cause, UpstreamFault, UpstreamKind},
 };
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     any::Any,
-    collections::VecDeque,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -34,15 +33,6 @@ enum Kind<B> {
     Ours(Option<Bytes>),
 }
 
-/// A body of which the beginning was taken.
-#[derive(Debug)]
-pub(super) struct Begun<B> {
-    pub(super) first: VecDeque<Bytes>,
-    /// `None` when the end was seen.
-    pub(super) rest: Option<B>,
-    pub(super) trailers: Option<Box<HeaderMap>>,
-}
-
 impl<B> ClassifiedBody<B> {
     pub(super) const fn untouched(body: B, listener: Option<Listener>) -> Self {
         Self { kind: Kind::Untouched(body), listener }
@@ -57,7 +47,7 @@ impl<B> ClassifiedBody<B> {
         Self { kind: Kind::Events(events), listener: None }
     }
 
-    pub(super) fn ours(body: Bytes) -> Self {
+    pub(crate) fn ours(body: Bytes) -> Self {
         let kind = Kind::Ours(Some(body).filter(|body| !body.is_empty()));
         Self { kind, listener: None }
     }
@@ -111,11 +101,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Untouched(body) => body.is_end_stream(),
-            Kind::Begun(Begun { first, rest, trailers }) => {
-                first.is_empty()
-                    && trailers.is_none()
-                    && rest.as_ref().is_none_or(Body::is_end_stream)
-            }
+            Kind::Begun(begun) => begun.is_end_stream(),
             Kind::Events(_) => false,
             Kind::Ours(body) => body.is_none(),
         }
@@ -124,33 +110,10 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Untouched(body) => body.size_hint(),
-            Kind::Begun(Begun { first, rest, .. }) => {
-                let taken: u64 = first.iter().map(|piece| piece.len() as u64).sum();
-                let rest = rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
-                let mut hint = SizeHint::new();
-                hint.set_lower(taken + rest.lower());
-                if let Some(upper) = rest.upper() {
-                    hint.set_upper(taken + upper);
-                }
-                hint
-            }
+            Kind::Begun(begun) => begun.size_hint(),
             Kind::Events(_) => SizeHint::default(),
             Kind::Ours(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
-            }
-        }
-    }
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Begun<B> {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        if let Some(piece) = self.first.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
-        }
-        match &mut self.rest {
-            Some(rest) => Pin::new(rest).poll_frame(cx),
-            None => {
-                Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
             }
         }
     }

@@ -1,13 +1,14 @@
 //! A stream of events, each of which is looked at before it goes on.
 
-use super::{Inspection, examine::broken};
+use super::{Inspection, examine::broken, judge::tell};
 use crate::{
     Catalog, Fault,
     decode::{Decoder, Pulled},
     envelope,
     fault::{Cause, UpstreamFault, UpstreamKind},
-    profile::{Answer, Content},
+    profile::{Answer, Content, WorkState},
     stream::{Event, Framing, Piece, Splitter},
+    work::{WorkEnd, WorkReport},
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, response::Parts};
@@ -28,6 +29,8 @@ use tower::BoxError;
 pub(crate) struct Voice {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) request_id: Option<HeaderValue>,
+    /// Where it is said what became of the work, if somebody wants to know.
+    pub(crate) report: Option<WorkReport>,
     /// Hears of a failure within the stream, once.
     pub(crate) on_fault: Option<Box<dyn FnOnce(&Fault) + Send + Sync>>,
 }
@@ -54,6 +57,10 @@ pub(super) struct EventBody<B> {
     headers: HeaderMap,
     inspection: Arc<Inspection>,
     voice: Voice,
+    /// It has said that the work is not done yet.
+    works: bool,
+    /// Something in it was too long to be looked at.
+    unread: bool,
     /// Runs while there is silence, if there are heartbeats.
     silence: Option<Pin<Box<Sleep>>>,
     /// The last piece that went on was the end of an event: something may be put behind it.
@@ -88,6 +95,8 @@ where
             headers: parts.headers.clone(),
             inspection,
             voice,
+            works: false,
+            unread: false,
             silence: None,
             between: true,
         })
@@ -147,7 +156,10 @@ where
                         Err(UpstreamFault::new(UpstreamKind::Incomplete, Cause::CutOff).into())
                     }
                     Some(piece) => self.judge(piece).map(Some),
-                    None => Ok(None),
+                    None => {
+                        self.ends();
+                        Ok(None)
+                    }
                 });
             };
             match ready!(poll_data(inner, self.decoder.as_mut(), cx))? {
@@ -160,6 +172,7 @@ where
     fn judge(&mut self, piece: Piece) -> Result<(Bytes, bool), Fault> {
         self.between = piece.ends;
         if !piece.whole {
+            self.unread = true;
             return Ok((piece.raw, true));
         }
         let event = Event::read(self.framing, &piece.raw);
@@ -168,11 +181,29 @@ where
         let answer = Answer::new(self.status, &self.headers, &content)
             .of_event(event.name.as_deref().unwrap_or("message"));
         let verdict = self.inspection.profile.classify(&answer);
-        let Some(fault) = verdict.fault else { return Ok((piece.raw, true)) };
+        let Some(fault) = verdict.fault else {
+            if let Some(report) = &self.voice.report {
+                let state = tell(report, &self.inspection.profile, self.status, &content);
+                self.works |= state == Some(WorkState::Running);
+                // As APIs in the manner of OpenAI's end a stream: nothing comes after it.
+                if content.text().is_some_and(|text| text.trim() == "[DONE]") {
+                    report.tell(WorkEnd::Succeeded);
+                }
+            }
+            return Ok((piece.raw, true));
+        };
         if verdict.rule.is_none() {
             self.note(&fault, content.text());
         }
         Err(fault.into())
+    }
+
+    /// The stream is at its end, whatever it has said.
+    fn ends(&self) {
+        // What was too long to be read may have said it.
+        if let Some(report) = self.voice.report.as_ref().filter(|_| self.works && !self.unread) {
+            report.tell(WorkEnd::Unsaid);
+        }
     }
 
     /// The last event: the envelope. What else comes from the provider is not wanted.
@@ -181,6 +212,9 @@ where
         self.splitter = Splitter::new(self.framing, 0);
         let context = envelope::Context { head: false, request_id: self.voice.request_id.as_ref() };
         let envelope = self.voice.catalog.respond(&fault, context).into_body();
+        if let Some(report) = &self.voice.report {
+            report.tell(WorkEnd::Failed(fault.clone()));
+        }
         if let Some(on_fault) = self.voice.on_fault.take() {
             on_fault(&fault);
         }

@@ -2,16 +2,17 @@
 
 use super::{
     ClassifiedBody, Inspection, Listener,
-    body::Begun,
     events::{EventBody, Voice},
-    judge::judge,
+    judge::{judge, tell, tell_failure},
     plan::{Plan, plan},
 };
 use crate::{
     Fault,
+    begun::Begun,
     fault::{Cause, UpstreamFault, UpstreamKind},
     normalize::rescue_or,
     profile::{Content, UpstreamHeaders},
+    work::WorkReport,
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, header, response::Parts};
@@ -34,6 +35,8 @@ pub(crate) struct Examination<B> {
     inspection: Arc<Inspection>,
     parts: Option<Parts>,
     state: State<B>,
+    /// Where it is said what became of the work, if somebody wants to know.
+    report: Option<WorkReport>,
     /// Made when the body of a failure first has to be waited for.
     patience: Option<Pin<Box<Sleep>>>,
 }
@@ -58,11 +61,13 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    /// Begins to look at an answer. `is_head`: to a request with HEAD. `voice`: how a failure within a stream is told.
+    /// Begins to look at an answer. `is_head`: to a request with HEAD. `report`: where it is said what became of the work.
+    /// `voice`: how a failure within a stream is told.
     pub(crate) fn new(
         response: Response<B>,
         inspection: Arc<Inspection>,
         is_head: bool,
+        report: Option<WorkReport>,
         voice: impl FnOnce() -> Voice,
     ) -> Self {
         let (mut parts, body) = response.into_parts();
@@ -92,7 +97,7 @@ where
                 }
             }
         };
-        Self { inspection, parts: Some(parts), state, patience: None }
+        Self { inspection, parts: Some(parts), state, report, patience: None }
     }
 
     /// The answer, or what failed. `listener`: who hears if an answer that was let on breaks off.
@@ -142,7 +147,15 @@ where
         let headers = original.as_ref().map_or(&parts.headers, |UpstreamHeaders(headers)| headers);
         let judge = |content: &Content| {
             let verdict = judge(profile, parts.status, headers, content);
-            let Some(fault) = verdict.fault else { return Ok(()) };
+            let Some(fault) = verdict.fault else {
+                if let Some(report) = &self.report {
+                    let _ = tell(report, profile, parts.status, content);
+                }
+                return Ok(());
+            };
+            if let Some(report) = &self.report {
+                tell_failure(report, profile, &fault, content);
+            }
             if verdict.rule.is_none() {
                 self.inspection.note(parts.status, headers, fault.kind, content.text());
             }

@@ -1,5 +1,5 @@
 use super::{ClassifiedBody, Examination, Inspection, Voice};
-use crate::{Catalog, envelope};
+use crate::{Catalog, envelope, work::WorkReport};
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_body::Body;
@@ -20,6 +20,7 @@ pin_project! {
         state: State<F, B>,
         is_head: bool,
         request_id: Option<HeaderValue>,
+        report: Option<WorkReport>,
         inspection: Arc<Inspection>,
         catalog: Arc<Catalog>,
     }
@@ -41,10 +42,11 @@ impl<F, B> ResponseFuture<F, B> {
         future: F,
         is_head: bool,
         request_id: Option<HeaderValue>,
+        report: Option<WorkReport>,
         inspection: Arc<Inspection>,
         catalog: Arc<Catalog>,
     ) -> Self {
-        Self { state: State::Running { future }, is_head, request_id, inspection, catalog }
+        Self { state: State::Running { future }, is_head, request_id, report, inspection, catalog }
     }
 }
 
@@ -65,10 +67,16 @@ where
                     let voice = || Voice {
                         catalog: this.catalog.clone(),
                         request_id: this.request_id.clone(),
+                        report: this.report.clone(),
                         on_fault: None,
                     };
-                    let examination =
-                        Examination::new(response, this.inspection.clone(), *this.is_head, voice);
+                    let examination = Examination::new(
+                        response,
+                        this.inspection.clone(),
+                        *this.is_head,
+                        this.report.clone(),
+                        voice,
+                    );
                     this.state.set(State::Examining { examination });
                 }
                 StateProjected::Examining { examination } => {

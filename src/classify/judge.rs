@@ -1,7 +1,9 @@
 use crate::{
+    fault::{Cause, UpstreamFault, UpstreamKind},
     media_type::essence,
-    profile::{Answer, Content, Profile, Verdict},
+    profile::{Answer, Content, Profile, Verdict, WorkState},
     stream::{Event, Framing, Splitter},
+    work::{WorkEnd, WorkReport},
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -25,6 +27,41 @@ pub(super) fn judge(
         return profile.classify(&Answer::new(status, headers, &content).of_event(name));
     }
     profile.classify(&Answer::new(status, headers, content))
+}
+
+/// Says what this content, which is no failure of the request, says of the work, and returns it.
+pub(super) fn tell(
+    report: &WorkReport,
+    profile: &Profile,
+    status: StatusCode,
+    content: &Content,
+) -> Option<WorkState> {
+    let state = profile.work(content);
+    match state {
+        Some(WorkState::Succeeded) => report.tell(WorkEnd::Succeeded),
+        Some(WorkState::Failed) => {
+            let cause = Cause::WorkFailed(status.as_u16());
+            let fault = UpstreamFault::new(UpstreamKind::ProviderError, cause);
+            report.tell(WorkEnd::Failed(fault.into()));
+        }
+        Some(WorkState::Running) => report.goes_on(),
+        None => {}
+    }
+    state
+}
+
+/// Says whether the work itself has failed: a request can fail in other ways.
+pub(super) fn tell_failure(
+    report: &WorkReport,
+    profile: &Profile,
+    fault: &UpstreamFault,
+    content: &Content,
+) {
+    let is_over = matches!(fault.cause, Cause::WorkFailed(_))
+        || matches!(profile.work(content), Some(WorkState::Failed | WorkState::Succeeded));
+    if is_over {
+        report.tell(WorkEnd::Failed(fault.clone().into()));
+    }
 }
 
 fn first_event(framing: Framing, text: &str) -> Option<(Option<String>, Content)> {

@@ -48,10 +48,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<R>) -> Self::Future {
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let is_head = request.method() == Method::HEAD;
+        let report = request.extensions_mut().remove();
         let request_id = request.headers().get(request_id::HEADER).cloned();
         let (inspection, catalog) = (self.inspection.clone(), self.catalog.clone());
-        ResponseFuture::new(self.inner.call(request), is_head, request_id, inspection, catalog)
+        let future = self.inner.call(request);
+        ResponseFuture::new(future, is_head, request_id, report, inspection, catalog)
     }
 }

@@ -82,6 +82,18 @@ fn list(context: &mut Context) -> Result<(), Failure> {
     if context.json { array.end(&mut context.out) } else { Ok(()) }
 }
 
+/// The name of an account that was probably meant.
+pub(super) fn closest(context: &Context, name: &str) -> Result<Option<String>, Failure> {
+    let (mut near, mut last) = (None::<String>, String::new());
+    loop {
+        let page = context.store.accounts(&last, PAGE)?;
+        let Some(end) = page.last() else { return Ok(near) };
+        last.clone_from(&end.name);
+        let names = near.as_deref().into_iter().chain(page.iter().map(|account| &*account.name));
+        near = crate::suggest::closest(name, names).map(str::to_owned);
+    }
+}
+
 fn row(account: &StoredAccount) -> [String; 4] {
     let state = if account.suspended_at.is_some() { "suspended" } else { "active" };
     [account.name.clone(), account.keys.to_string(), state.to_owned(), seconds(account.created_at)]

@@ -22,20 +22,25 @@ pub(super) fn run(args: &Args) -> u8 {
             return fail(&format!("the simulated providers do not start: {error}"));
         }
     };
-    let key = match demo::generate_key() {
-        Ok(key) => key,
-        Err(error) => return fail(&format!("there is no key: {error}")),
+    let (key, poor) = match (demo::generate_key(), demo::generate_key()) {
+        (Ok(key), Ok(poor)) => (key, poor),
+        (Err(error), _) | (_, Err(error)) => return fail(&format!("there is no key: {error}")),
     };
+    let shop = match demo::Shop::open() {
+        Ok(shop) => shop,
+        Err(error) => return fail(&format!("there is no store for the demonstration: {error}")),
+    };
+    let start = |listen: SocketAddr| start(providers, listen, [&key, &poor], &shop);
     let running = match args.listen {
-        Some(listen) => start(providers, listen, &key),
-        None => start(providers, (Ipv4Addr::LOCALHOST, 8080).into(), &key)
-            .or_else(|_| start(providers, (Ipv4Addr::LOCALHOST, 0).into(), &key)),
+        Some(listen) => start(listen),
+        None => start((Ipv4Addr::LOCALHOST, 8080).into())
+            .or_else(|_| start((Ipv4Addr::LOCALHOST, 0).into())),
     };
     let running = match running {
         Ok(running) => running,
         Err(message) => return fail(&message),
     };
-    let code = print(&demo::guide(running.address(), running.catalog(), &key));
+    let code = print(&demo::guide(running.address(), running.catalog(), [&key, &poor]));
     if code != 0 {
         return code;
     }
@@ -45,8 +50,13 @@ pub(super) fn run(args: &Args) -> u8 {
     }
 }
 
-fn start(providers: [SocketAddr; 2], listen: SocketAddr, key: &ApiKey) -> Result<Running, String> {
+fn start(
+    providers: [SocketAddr; 2],
+    listen: SocketAddr,
+    keys: [&ApiKey; 2],
+    shop: &demo::Shop,
+) -> Result<Running, String> {
     let config =
-        demo::configuration(providers, listen, key).map_err(|errors| errors.to_string())?;
+        demo::configuration(providers, listen, keys, shop).map_err(|errors| errors.to_string())?;
     standalone::start(&config).map_err(|failure| failure.to_string())
 }

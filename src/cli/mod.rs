@@ -3,11 +3,13 @@
 //! Exit codes: 0; 1 failed while running; 2 wrong usage; 78 wrong configuration (`EX_CONFIG` of sysexits).
 
 mod accounts;
+mod balance;
 mod catalog;
 mod check;
 mod classify;
 mod demo;
 mod keys;
+mod ledger;
 mod log;
 mod moment;
 mod serve;
@@ -42,6 +44,10 @@ enum Command {
     Keys(keys::Args),
     /// List, suspend and resume the accounts that keys belong to.
     Accounts(accounts::Args),
+    /// Show, credit and debit balances, and limit what may be spent.
+    Balance(balance::Args),
+    /// List and export what stands in the ledger, end holds by hand, and verify that everything fits together.
+    Ledger(ledger::Args),
     /// Print a catalog of error codes.
     Catalog(catalog::CatalogArgs),
     /// Tell what an error code means, and what to do.
@@ -60,6 +66,8 @@ pub fn run() -> ExitCode {
         Command::Schema => print(&format!("{:#}", crate::config::json_schema())),
         Command::Keys(args) => keys::run(&args),
         Command::Accounts(args) => accounts::run(&args),
+        Command::Balance(args) => balance::run(&args),
+        Command::Ledger(args) => ledger::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Explain(args) => catalog::explain(&args),
         Command::Classify(args) => classify::run(&args),

@@ -42,6 +42,16 @@ impl Moment {
         let moment = until_millisecond(moment);
         if moment > now { Ok(moment) } else { Err(InvalidMoment::Past) }
     }
+
+    /// The moment, where a duration is how long ago it was, in whole milliseconds.
+    pub(super) fn before(&self, now: Timestamp) -> Result<Timestamp, InvalidMoment> {
+        let moment = match self {
+            Self::At(time) => *time,
+            Self::After(span) if span.is_negative() => return Err(InvalidMoment::Moment),
+            Self::After(span) => add(now, span.negate())?,
+        };
+        Ok(until_millisecond(moment))
+    }
 }
 
 impl Wait {
@@ -110,7 +120,7 @@ impl fmt::Display for InvalidMoment {
             }
             Self::Wait => "expected a duration, such as 24h, 7d or 0s",
             Self::Past => "this is not in the future",
-            Self::TooFar => "this is beyond the year 9999",
+            Self::TooFar => "this is beyond the years that there are times for",
         })
     }
 }
@@ -144,6 +154,19 @@ mod tests {
         for (text, want) in table {
             let moment: Moment = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(moment.after(now), want.map(|want| want.parse().unwrap()), "{text}");
+        }
+        let table = [
+            ("2026-01-31", Ok("2026-01-31T00:00:00Z")),
+            ("2027-01-31", Ok("2027-01-31T00:00:00Z")),
+            ("12h", Ok("2026-01-31T00:00:00.5Z")),
+            ("1mo", Ok("2025-12-31T12:00:00.5Z")),
+            ("0s", Ok("2026-01-31T12:00:00.5Z")),
+            ("-30d", Err(InvalidMoment::Moment)),
+            ("19000y", Err(InvalidMoment::TooFar)),
+        ];
+        for (text, want) in table {
+            let moment: Moment = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(moment.before(now), want.map(|want| want.parse().unwrap()), "{text}");
         }
         for text in
             ["", "30", "d", "soon", "never", "2027-13-01", "2027-01-31T12:00:00", "1767225600"]

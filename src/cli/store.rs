@@ -1,7 +1,9 @@
 //! What the commands that work on a store share.
 
 use super::{complain, env};
-use crate::store::{KeyError, Missing, Store, StoreError, StoreUrl, until_millisecond};
+use crate::store::{
+    KeyError, Missing, Store, StoreError, StoreUrl, ledger::BalanceError, until_millisecond,
+};
 use jiff::Timestamp;
 use std::{
     io::{self, BufWriter, StdoutLock, Write},
@@ -18,7 +20,8 @@ const MOST_ATTEMPTS: i32 = 60 * ATTEMPTS_IN_SILENCE;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StoreArgs {
-    /// The store: sqlite://PATH. Default: what TOLLGATE_STORE says.
+    /// The store: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE?sslmode=MODE (better in the environment, where
+    /// no list of processes shows it). Default: what TOLLGATE_STORE says.
     #[arg(long, value_name = "URL", global = true)]
     store: Option<String>,
     /// Print JSON, for programs.
@@ -138,6 +141,15 @@ impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Store(error) => Self::Store(error),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<BalanceError> for Failure {
+    fn from(error: BalanceError) -> Self {
+        match error {
+            BalanceError::Store(error) => Self::Store(error),
             error => Self::Failed(error.to_string()),
         }
     }

@@ -45,6 +45,12 @@ pub(super) fn or_dash(cell: Option<&str>) -> String {
     cell.filter(|cell| !cell.is_empty()).unwrap_or("-").to_owned()
 }
 
+/// The same, of text that comes from elsewhere: nothing in it moves the cursor.
+pub(super) fn visible_or_dash(cell: Option<&str>) -> String {
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    or_dash(cell).chars().map(visible).collect()
+}
+
 /// A time, to the second.
 pub(super) fn seconds(time: Timestamp) -> String {
     format!("{time:.0}")
@@ -64,6 +70,12 @@ mod tests {
         table.write(&mut out, &[row("abcde", "x"), row("a", "")]).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text, "ID   PLAN\nü1   -\nabc  pro\nabcde  x\na\n");
+    }
+
+    #[test]
+    fn cells() {
+        assert_eq!(or_dash(Some("")), "-");
+        assert_eq!(visible_or_dash(Some("a\u{1b}[2J\tü")), "a\u{fffd}[2J\u{fffd}ü");
     }
 
     #[test]

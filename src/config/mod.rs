@@ -56,16 +56,17 @@ mod tests;
 pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
     model::{
-        Adapt, Auth, AuthMode, Body, Config, ContentEncoding, Credential, Duplicates, Edit,
-        Ejection, Endpoint, Forward, Http2, Limit, LimitUse, Numbers, PlanLimit, RateLimitHeaders,
-        Route, Rules, Scheme, Server, StaticKey, Success, Upstream, Violations,
+        Adapt, Auth, AuthMode, Body, Charge, Config, ContentEncoding, Credential, Duplicates, Edit,
+        Ejection, Endpoint, Forward, Http2, Idempotency, Limit, LimitUse, Numbers, Page, PlanLimit,
+        Price, RateLimitHeaders, Route, Rules, Scheme, Server, StaticKey, Success, Task, Tasks,
+        Upstream, Violations,
     },
     schema::json_schema,
     values::{
         Digest, EndpointUrl, FieldName, Invalid, JsonPointer, JsonValue, KeyPrefix, Label,
         LimitKey, LimitName, Limits, Methods, Moment, Name, Network, Part, PathPattern,
-        PathTemplate, Patience, Rate, Realm, SchemaSource, Scope, ScopeTemplate, Secret, Setting,
-        Size, StoreAddress, Timeout, Token,
+        PathTemplate, Patience, PriceAmount, Rate, Realm, SchemaSource, Scope, ScopeTemplate,
+        Secret, Setting, Size, StoreAddress, Timeout, Token,
     },
 };
 

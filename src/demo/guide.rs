@@ -55,7 +55,7 @@ const RESULT: &str = "/api/v1/images/nanobanana/result";
 pub(super) const FAILOVER: &str = "/demo/failover";
 
 /// Everything that the demonstration prints.
-pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, key: &ApiKey) -> String {
+pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, [key, poor]: [&ApiKey; 2]) -> String {
     let mut out = format!(
         "tollgate demo: http://{gateway} answers as examples/apistor.toml says; behind it is a provider that \
          fails on request.\nPaste these into another terminal.\n"
@@ -99,6 +99,14 @@ pub(crate) fn guide(gateway: SocketAddr, catalog: &Catalog, key: &ApiKey) -> Str
     let command = format!("{} -H 'x-api-key: {}'", anonymous(GENERATE, &pier), key.expose());
     let title = "the key where it may stand, too";
     entry(&mut out, title, &command, Outcome::Passes("a picture, streamed"), catalog);
+
+    section(&mut out, "What it costs");
+    let command = format!("{} -H 'x-api-key: {}'", anonymous(GENERATE, &pier), poor.expose());
+    let title = "a caller whose account has nothing: no provider is asked";
+    entry(&mut out, title, &command, refused("insufficient_balance"), catalog);
+    let twice = post(GENERATE, &pier) + " -H 'idempotency-key: my-first-pier'";
+    let title = "a picture that is drawn, and paid for, once, however often this is sent: `idempotency-replayed: true`";
+    entry(&mut out, title, &twice, Outcome::Passes("a picture, streamed"), catalog);
 
     section(&mut out, "What the gateway itself refuses");
     let command = format!("curl -isS http://{gateway}/nothing");
@@ -190,7 +198,7 @@ mod tests {
     fn every_scenario_has_a_documented_outcome() {
         let catalog = Catalog::preset("apistor").unwrap();
         let key = super::super::generate_key().unwrap();
-        let text = guide("127.0.0.1:1".parse().unwrap(), &catalog, &key);
+        let text = guide("127.0.0.1:1".parse().unwrap(), &catalog, [&key, &key]);
         for row in SCENARIOS {
             assert!(text.contains(&format!("{PROMPT}{}\"", row.name)), "{}", row.name);
             if let Outcome::Refused(code) | Outcome::InStream(code) = outcome(row.scenario) {
@@ -203,7 +211,10 @@ mod tests {
     fn the_example_is_right() {
         let address = "127.0.0.1:1".parse().unwrap();
         let key = super::super::generate_key().unwrap();
-        let config = super::super::configuration([address; 2], address, &key).unwrap();
+        let poor = super::super::generate_key().unwrap();
+        let shop = super::super::Shop::open().unwrap();
+        let config =
+            super::super::configuration([address; 2], address, [&key, &poor], &shop).unwrap();
         assert_eq!(config.server.listen, address);
         assert_eq!(config.route.len(), 3);
     }

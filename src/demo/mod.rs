@@ -8,10 +8,19 @@ pub(crate) use self::guide::guide;
 
 use crate::{
     auth::{ApiKey, GenerateError, KeyDigest, KeyPrefix},
+    charge::Amount,
     config::{self, Config, Errors},
+    store::{InvalidName, Missing, Store, StoreUrl, ledger::NewEntry},
 };
+use jiff::Timestamp;
 use provider::Provider;
-use std::{fmt::Write, io, net::SocketAddr, path::Path, thread};
+use std::{
+    fmt::Write,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread,
+};
 
 /// The example that the demonstration runs, as it stands in the repository.
 const EXAMPLE: &str = include_str!("../../examples/apistor.toml");
@@ -51,8 +60,54 @@ pub(crate) fn generate_key() -> Result<ApiKey, GenerateError> {
     ApiKey::generate(&KeyPrefix::default())
 }
 
-/// `examples/apistor.toml` in front of the first of these providers, without its store: there is one key. Besides a route
-/// with the second one behind the first.
+/// What the demonstration keeps while it runs: a store in a directory of its own.
+pub(crate) struct Shop {
+    directory: PathBuf,
+}
+
+/// The account that has something to pay with.
+const ACCOUNT: &str = "demo";
+/// The one that has nothing.
+const POOR: &str = "poor";
+
+impl Shop {
+    /// Makes the store, and pays something in.
+    ///
+    /// # Errors
+    ///
+    /// When there is no directory to be made, or no store in it.
+    pub(crate) fn open() -> Result<Self, String> {
+        let name = format!("tollgate-demo-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir(&directory)
+            .map_err(|error| format!("{}: {error}", directory.display()))?;
+        let shop = Self { directory };
+        let paid_in = NewEntry {
+            account: ACCOUNT.parse().map_err(|error: InvalidName| error.to_string())?,
+            amount: Amount::from_micros(25_000_000),
+            note: None,
+            open: true,
+        };
+        let url = StoreUrl::Sqlite(shop.file());
+        let mut store = Store::open(&url, Missing::Create).map_err(|error| error.to_string())?;
+        store.add(&paid_in, Timestamp::now()).map_err(|error| error.to_string())?;
+        Ok(shop)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join("demo.db")
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // It is in a directory for such things.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// `examples/apistor.toml` in front of the first of these providers, with a store of its own: there are two keys, and whoever has the second one
+/// has no money. Besides a route with the second provider behind the first.
 ///
 /// # Errors
 ///
@@ -60,19 +115,24 @@ pub(crate) fn generate_key() -> Result<ApiKey, GenerateError> {
 pub(crate) fn configuration(
     [provider, second]: [SocketAddr; 2],
     listen: SocketAddr,
-    key: &ApiKey,
+    [key, poor]: [&ApiKey; 2],
+    shop: &Shop,
 ) -> Result<Config, Errors> {
+    let store = format!("sqlite://{}", shop.file().display());
     let env = |name: &str| match name {
         "GRSAI_BASE_URL" => Some(format!("http://{provider}")),
         "GRSAI_API_KEY" => Some(provider::KEY.to_owned()),
         "GRSAI_TIMEOUT_MS" => Some(TIMEOUT_MS.to_owned()),
         "TOLLGATE_LISTEN" => Some(listen.to_string()),
+        "TOLLGATE_STORE" => Some(store.clone()),
         _ => None,
     };
     let mut text = EXAMPLE.to_owned();
     // Writing to a string cannot fail.
-    let digest = KeyDigest::of(key);
-    let _ = write!(text, "\n[[auth.key]]\ndigest = \"{digest}\"\naccount = \"demo\"\n");
+    for (key, account) in [(key, ACCOUNT), (poor, POOR)] {
+        let digest = KeyDigest::of(key);
+        let _ = write!(text, "\n[[auth.key]]\ndigest = \"{digest}\"\naccount = \"{account}\"\n");
+    }
     let credential = format!("{{ bearer = \"{}\" }}", provider::KEY);
     let _ = write!(
         text,
@@ -103,7 +163,7 @@ schema = "schemas/apistor/generate.json"
         text = text.replace(&format!("\"{file}\""), &format!("'''{schema}'''"));
     }
     let mut config = config::parse(&text, Path::new("examples/apistor.toml"), env)?.config;
-    (config.server.admin, config.server.store) = (None, None);
+    config.server.admin = None;
     config.server.attempts_header = true;
     Ok(config)
 }

@@ -7,6 +7,8 @@
 //! `code` and `message`.
 
 mod body;
+#[cfg(feature = "charge")]
+mod refuse;
 mod respond;
 mod write;
 
@@ -14,6 +16,8 @@ use http::HeaderValue;
 use serde::Deserialize;
 
 pub use self::body::ResponseBody;
+#[cfg(feature = "charge")]
+pub(crate) use self::refuse::Refuse;
 pub(crate) use self::respond::RenderedBy;
 
 /// An optional field of the `error` object, in the order in which they are written.

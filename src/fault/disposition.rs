@@ -101,12 +101,16 @@ impl UpstreamFault {
                 if told {
                     disposition.next_endpoint = NextEndpoint::IfUnsent;
                 }
-                // Who says that the work has failed gives nothing for it.
-                if !matches!(self.cause, Cause::WorkFailed(_)) {
-                    disposition.charge = Charge::Pending;
-                }
+                disposition.charge = match self.cause {
+                    // Who says that the work has failed gives nothing for it.
+                    Cause::WorkFailed(_) => Charge::Release,
+                    _ => Charge::Pending,
+                };
             }
             Outcome::Refused | Outcome::Delivered => {}
+        }
+        if self.is_in_doubt() {
+            disposition.charge = Charge::Pending;
         }
         // Somebody's word for one request, such as a firewall's for its text; it is ours only if it happens to all.
         if self.cause == Cause::Status(403) && self.rule().is_none() {
@@ -135,6 +139,7 @@ impl Kind {
             | Self::BodyTimeout
             | Self::BodyIncomplete
             | Self::DeadlineExceeded
+            | Self::IdempotencyKeyInUse
             | Self::Overloaded
             | Self::StoreUnavailable
             | Self::ShuttingDown
@@ -217,6 +222,8 @@ mod tests {
             let d = Fault::from(UpstreamFault::new(kind, cause)).disposition();
             let got = (d.next_endpoint, d.health, d.charge);
             assert_eq!(got, (next, health, charge), "{kind:?} {cause:?}");
+            let doubtful = UpstreamFault::new(kind, cause).in_doubt(true).disposition();
+            assert_eq!(doubtful.charge, M::Pending, "{kind:?} {cause:?}");
         }
     }
 

@@ -115,6 +115,16 @@ pub enum Fault {
     ExpectationFailed,
     /// The balance is below the price of this request.
     InsufficientBalance,
+    /// What the account, or the key, may spend within a time is spent.
+    SpendLimitReached,
+    /// Nobody has said what this request costs.
+    NoPrice,
+    /// The request must have an idempotency key, and has none.
+    MissingIdempotencyKey,
+    /// A request with the same idempotency key is at work, or its answer cannot be given again.
+    IdempotencyKeyInUse,
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused,
     /// No route has this path.
     NoRoute,
     /// The path exists, not with this method.
@@ -237,6 +247,11 @@ impl Fault {
             Self::BadRequest { .. } => Kind::BadRequest,
             Self::ExpectationFailed => Kind::ExpectationFailed,
             Self::InsufficientBalance => Kind::InsufficientBalance,
+            Self::SpendLimitReached => Kind::SpendLimitReached,
+            Self::NoPrice => Kind::NoPrice,
+            Self::MissingIdempotencyKey => Kind::MissingIdempotencyKey,
+            Self::IdempotencyKeyInUse => Kind::IdempotencyKeyInUse,
+            Self::IdempotencyKeyReused => Kind::IdempotencyKeyReused,
             Self::NoRoute => Kind::NoRoute,
             Self::MethodNotAllowed { .. } => Kind::MethodNotAllowed,
             Self::TaskNotFound => Kind::TaskNotFound,
@@ -315,6 +330,11 @@ impl fmt::Display for Fault {
             Self::BadRequest { detail } => return write!(f, "the request is malformed: {detail}"),
             Self::ExpectationFailed => "the expectation cannot be met",
             Self::InsufficientBalance => "the balance is below the price of this request",
+            Self::SpendLimitReached => "a spend limit is reached",
+            Self::NoPrice => "the request has no price",
+            Self::MissingIdempotencyKey => "no idempotency key was sent",
+            Self::IdempotencyKeyInUse => "the idempotency key is in use",
+            Self::IdempotencyKeyReused => "the idempotency key was used for another request",
             Self::NoRoute => "no route has this path",
             Self::MethodNotAllowed { allow } => {
                 return write!(f, "the method is not allowed here, only {allow}");

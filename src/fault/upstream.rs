@@ -105,6 +105,8 @@ struct Particulars {
     tried: Option<String>,
     /// How often the request was sent, and why not once more.
     attempts: Option<(u32, &'static str)>,
+    /// Another attempt may have done the work.
+    in_doubt: bool,
 }
 
 impl UpstreamFault {
@@ -139,6 +141,20 @@ impl UpstreamFault {
     pub fn with_attempts(mut self, attempts: u32, why: &'static str) -> Self {
         self.particulars.get_or_insert_default().attempts = Some((attempts, why));
         self
+    }
+
+    /// Adds whether another attempt at the same work may have done it, whatever became of this one: then nobody knows who pays.
+    #[must_use]
+    pub fn in_doubt(mut self, in_doubt: bool) -> Self {
+        if in_doubt {
+            self.particulars.get_or_insert_default().in_doubt = true;
+        }
+        self
+    }
+
+    /// Whether another attempt may have done the work.
+    pub fn is_in_doubt(&self) -> bool {
+        self.particulars.as_deref().is_some_and(|particulars| particulars.in_doubt)
     }
 
     /// Adds which endpoints were asked and what became of it, for the log.

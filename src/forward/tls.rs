@@ -38,7 +38,7 @@ impl Roots {
         Ok(Self { given: Some(Arc::new(store)) })
     }
 
-    fn store(&self) -> Arc<RootCertStore> {
+    pub(crate) fn store(&self) -> Arc<RootCertStore> {
         static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
         let system = || {
             let found = rustls_native_certs::load_native_certs();
@@ -46,7 +46,7 @@ impl Roots {
             store.add_parsable_certificates(found.certs);
             if store.is_empty() {
                 tracing::warn!(
-                    "the system has no root certificates: https providers cannot be verified"
+                    "the system has no root certificates: nobody can be verified over TLS"
                 );
             }
             Arc::new(store)

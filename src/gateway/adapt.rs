@@ -2,7 +2,8 @@
 
 use super::stack::UploadBody;
 use crate::{
-    Fault, config, edit::Edits, route::Rewrite, upstream::ReplayBody, validate::ValidatedBody,
+    Fault, config, edit::Edits, json::Pointer, route::Rewrite, upstream::ReplayBody,
+    validate::ValidatedBody,
 };
 use bytes::Bytes;
 use http::Request;
@@ -76,6 +77,21 @@ impl Adapt {
 }
 
 impl Editable {
+    /// A request in whose body the task has the provider's name, for endpoints that change it further too.
+    pub(super) fn rename_task(
+        &mut self,
+        request: Request<UploadBody>,
+        at: Pointer,
+        id: &str,
+    ) -> Result<Request<UploadBody>, Fault> {
+        let edits = (*self.edits).clone().set(at, id.into()).map_err(|_| Fault::Internal)?;
+        let pieces = edits.apply(&self.text).map_err(|_| Fault::Internal)?;
+        self.edits = Arc::new(edits);
+        let (mut parts, _) = request.into_parts();
+        let body = ValidatedBody::in_place_of(&mut parts, pieces);
+        Ok(Request::from_parts(parts, body))
+    }
+
     /// The body with the edits of the route and these.
     fn with(&self, edits: &Edits) -> Result<Vec<Bytes>, Fault> {
         // What cannot be edited was refused when it was read.

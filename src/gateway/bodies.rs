@@ -1,7 +1,7 @@
 //! What a route checks of bodies and parameters.
 
 use crate::{
-    config::{Body, Config, Duplicates, Numbers, Route, Violations},
+    config::{Body, Config, Duplicates, Numbers, Route, Task, Violations},
     json::{self, Syntax},
     validate::{Report, ValidateLayer},
 };
@@ -30,7 +30,9 @@ pub(super) fn layer(config: &Config, route: &Route) -> ValidateLayer {
         .syntax(syntax(&body))
         .content_encoding(body.content_encoding())
         .edits(route.rules.edits.clone())
-        .editable(config.editor(route).is_some());
+        .editable(
+            config.editor(route).is_some() || route.task.as_ref().is_some_and(Task::edits_bodies),
+        );
     // Where nothing is said, it is the layer that knows best.
     if let Some(size) = body.max_bytes {
         layer = layer.max_bytes(size.get());

@@ -7,13 +7,17 @@ mod adapt;
 mod answer;
 mod auth;
 mod bodies;
+mod charge;
 mod counters;
+mod idempotency;
 mod keys;
 mod limits;
+mod pages;
 mod plan;
 mod report;
 mod reveal;
 mod stack;
+mod tasks;
 mod upstreams;
 
 pub(crate) use self::plan::{InvalidPlan, Plan};

@@ -1,23 +1,28 @@
 use super::{
     auth::RouteAuth,
-    bodies,
+    bodies, charge,
     counters::{CounterStore, InvalidCounters},
+    idempotency,
     keys::Keys,
     limits::{self, RouteLimits},
     reveal::Reveal,
+    tasks::RouteTasks,
     upstreams::{self, PlannedEndpoint},
 };
 use crate::{
-    Catalog, Fault, ValidateLayer,
+    Catalog, ChargeLayer, Fault, ValidateLayer,
     buffer::Budget,
     catalog::InvalidCatalog,
     classify::Unmatched,
-    config::{self, Config, Success},
+    config::{self, Config, Page, Success},
     edit::Edits,
     forward::{InvalidEndpoint, Roots},
+    idempotency::{IdempotencyLayer, Policy},
     limit::InvalidQuota,
     profile::InvalidProfile,
     route::{InvalidRoute, OfPath, Table},
+    store::ledger::{StoreLedger, UsageReader},
+    tasks::InvalidSealKeys,
     upstream::{self, Repeat},
 };
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -30,6 +35,10 @@ pub(crate) struct Plan {
     pub(super) routes: Vec<PlannedRoute>,
     pub(crate) keys: Keys,
     pub(super) counters: CounterStore,
+    /// Where balances are, once somebody has opened it.
+    pub(crate) ledger: StoreLedger,
+    /// Who reads in there what accounts have used, once somebody has opened it.
+    pub(crate) usage: Option<UsageReader>,
     /// The memory for bodies.
     pub(super) budget: Budget,
     /// What answers tell of the provider's side.
@@ -46,9 +55,16 @@ pub(crate) struct Plan {
 pub(super) struct PlannedRoute {
     pub(super) name: Arc<str>,
     pub(super) upstream: String,
+    /// What is answered here instead.
+    pub(super) serve: Option<Page>,
     pub(super) auth: Option<RouteAuth>,
     pub(super) limits: RouteLimits,
     pub(super) validate: ValidateLayer,
+    pub(super) idempotency: IdempotencyLayer<()>,
+    /// Whether a caller's idempotency key goes on to the provider.
+    pub(super) lets_keys_on: bool,
+    pub(super) charge: ChargeLayer<()>,
+    pub(super) tasks: RouteTasks,
     /// What is changed in bodies, as `validate` does it.
     pub(super) edits: Arc<Edits>,
     pub(super) success: Success,
@@ -75,6 +91,7 @@ pub(crate) enum InvalidPlan {
     Profile { upstream: String, error: InvalidProfile },
     Limit { name: String, error: InvalidQuota },
     Counters(InvalidCounters),
+    SealKeys(InvalidSealKeys),
 }
 
 impl fmt::Display for InvalidPlan {
@@ -86,6 +103,7 @@ impl fmt::Display for InvalidPlan {
             Self::Roots { upstream, error } => write!(f, "upstream.{upstream}.ca_file: {error}"),
             Self::Profile { upstream, error } => write!(f, "upstream.{upstream}.profile: {error}"),
             Self::Limit { name, error } => write!(f, "limit {name}: {error}"),
+            Self::SealKeys(error) => write!(f, "tasks.seal_keys: {error}"),
             Self::Counters(error) => write!(f, "server.limits_ca_file: {error}"),
         }
     }
@@ -110,11 +128,16 @@ impl Plan {
             routes.push(PlannedRoute {
                 name: route.name.as_str().into(),
                 upstream: route.upstream.clone(),
+                serve: route.serve,
                 auth: auth
                     .as_deref()
                     .map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
                 limits: RouteLimits::new(config, route, &in_flight).map_err(invalid_limit)?,
                 validate: bodies::layer(config, route),
+                idempotency: idempotency::layer(config, route),
+                lets_keys_on: idempotency::lets_keys_on(route),
+                charge: charge::layer(config, route),
+                tasks: RouteTasks::new(config, route).map_err(InvalidPlan::SealKeys)?,
                 edits: route.rules.edits.clone(),
                 success: route.success,
                 repeat: route.repeat,
@@ -133,6 +156,8 @@ impl Plan {
             routes,
             keys: auth.as_deref().map(Keys::new).unwrap_or_default(),
             budget: Budget::new(config.server.max_buffered_bytes.get()),
+            ledger: StoreLedger::default(),
+            usage: None,
             counters: CounterStore::new(config).map_err(InvalidPlan::Counters)?,
             reveal: Reveal {
                 attempts: config.server.attempts_header,
@@ -152,6 +177,8 @@ fn of_path(route: &config::Route) -> OfPath {
     OfPath {
         rewrite: route.rewrite.clone(),
         scopes: scopes.cloned().collect(),
-        keeps_parameters: route.rules.parameters.is_some(),
+        keeps_parameters: route.rules.parameters.is_some()
+            || route.task.is_some()
+            || route.idempotency != Policy::Off,
     }
 }

@@ -2,23 +2,31 @@ use super::{
     adapt::{Adapt, Editable},
     answer::AnswerLayer,
     auth::RouteAuth,
+    charge::free,
     counters::{Sides, WorkerCounters},
     keys::Keys,
+    pages::Served,
     plan::{Plan, PlannedRoute, PlannedUpstream},
     reveal::Reveal,
+    tasks::{RouteTasks, Tasks},
 };
 use crate::{
     Catalog, Fault, ValidateLayer,
     admission::Admission,
+    alone::{Alone, MOST_ALONE},
     auth::{AuthLayer, Principal, X_API_KEY},
     buffer::Budget,
+    charge::{ChargeLayer, ChargedBody},
     classify::ClassifiedBody,
     config::Success,
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
+    idempotency::{self, IdempotencyLayer, RecordedBody},
     limit::{InFlightLimitLayer, RateLimitLayer, in_flight::InFlightBody},
     route::Router,
-    server::{ClientBody, Record},
+    server::{ClientBody, Record, WorkerStack},
+    store::ledger::StoreLedger,
+    tasks::{ProviderTaskId, TaskBody, TasksLayer},
     upstream::{ReplayBody, StreamWatcher, Upstream, UpstreamEndpoint},
     validate::{ParsedBody, ValidatedBody},
     wrap::{WrapBody, WrapLayer},
@@ -30,7 +38,8 @@ use tower_service::Service;
 
 /// A provider's body, as the routes pass it on: every layer that can refuse has a body of its own around it.
 pub(crate) type RouteBody = Placed<Refusable<Refusable<Placed<Refusable<Answered>>>>>;
-type Answered = Refusable<Refusable<WrapBody<ProviderBody>>>;
+type Answered = Refusable<Refusable<RecordedBody<Paid, StoreLedger>>>;
+type Paid = ChargedBody<WrapBody<TaskBody<ProviderBody, Tasks>>, StoreLedger>;
 /// A provider's body, as far as it was let on.
 type ProviderBody = ClassifiedBody<UpstreamBody<ReplayBody<UploadBody>>>;
 /// A client's body, as it goes to the provider.
@@ -39,19 +48,18 @@ type Refusable<B> = ResponseBody<B>;
 type Placed<B> = InFlightBody<B>;
 
 impl Plan {
-    /// The services of one of so many workers, every route's stack behind the router, and what they want done on the worker before the
-    /// first request. Connections to providers are made by, and kept for, the clones of this one.
+    /// What one of so many workers serves with: every route's stack behind the router. Connections to providers are made by, and kept for, the clones of this one.
     pub(crate) fn worker(
         &self,
         workers: usize,
-    ) -> (
+    ) -> WorkerStack<
         impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
         + Clone
         + Send
         + Sync
         + use<>,
         impl Future<Output = ()> + Send + use<>,
-    ) {
+    > {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
         let worker = Worker {
             catalog: Arc::new((*self.catalog).clone()),
@@ -59,6 +67,8 @@ impl Plan {
             counters: self.counters.counters(),
             budget: self.budget.worker(),
             reveal: self.reveal,
+            ledger: self.ledger.clone(),
+            alone: Arc::new(Alone::new(MOST_ALONE)),
         };
         let targets: BTreeMap<&str, _> = self
             .upstreams
@@ -66,12 +76,18 @@ impl Plan {
             .map(|(name, planned)| (&**name, target(planned, &worker.catalog, workers)))
             .collect();
         let stacks = self.routes.iter().map(|route| {
+            let target = match route.serve {
+                Some(page) => Some(Target::Serve(Served { page, reader: self.usage.clone() })),
+                None => targets.get(&*route.upstream).cloned(),
+            };
             // The configuration has been checked; an upstream that is not there would be a defect.
-            let target = targets.get(&*route.upstream).cloned();
             route_stack(route, target.unwrap_or(Target::Refuse(Fault::Internal)), &worker)
         });
-        let router = Router::new(Arc::new((*self.table).clone()), stacks.collect());
-        (router, worker.counters.before.connect())
+        WorkerStack {
+            stack: Router::new(Arc::new((*self.table).clone()), stacks.collect()),
+            warm_up: worker.counters.before.connect(),
+            alone: worker.alone,
+        }
     }
 }
 
@@ -83,6 +99,8 @@ struct Worker {
     counters: Sides<WorkerCounters>,
     budget: Budget,
     reveal: Reveal,
+    ledger: StoreLedger,
+    alone: Arc<Alone>,
 }
 
 impl Worker {
@@ -105,6 +123,20 @@ impl Worker {
         layer.clone().catalog(self.catalog.clone()).budget(self.budget.clone())
     }
 
+    fn idempotency(&self, layer: &IdempotencyLayer<()>) -> IdempotencyLayer<StoreLedger> {
+        let layer = layer.clone().store(self.ledger.clone()).catalog(self.catalog.clone());
+        layer.alone(self.alone.clone())
+    }
+
+    fn charge(&self, layer: &ChargeLayer<()>) -> ChargeLayer<StoreLedger> {
+        let layer = layer.clone().ledger(self.ledger.clone()).catalog(self.catalog.clone());
+        layer.alone(self.alone.clone())
+    }
+
+    fn tasks(&self, tasks: &RouteTasks) -> TasksLayer<Tasks> {
+        tasks.layer(&self.ledger).catalog(self.catalog.clone())
+    }
+
     fn in_flight(&self, limit: &InFlightLimitLayer) -> InFlightLimitLayer {
         limit.clone().catalog(self.catalog.clone())
     }
@@ -124,16 +156,36 @@ where
     S: Call,
 {
     let target = target.of_route(route, &worker.budget);
-    let edits = target.edits_bodies().then(|| route.edits.clone());
+    let refuses = matches!(target, Target::Refuse(_));
+    let (edits_bodies, edits) = (target.edits_bodies(), route.edits.clone());
+    let lets_keys_on = route.lets_keys_on;
     let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
     let forward = service_fn(move |mut request: Request<UploadBody>| {
         let record = request.extensions().get::<Arc<Record>>().cloned();
         let watcher = record.map(|record| StreamWatcher(record as Arc<_>));
         // Whoever had to look at it has, but for endpoints that change it; what it takes in memory is for the next request.
         let body = request.extensions_mut().remove::<ParsedBody>();
-        if let (Some(edits), Some(body)) = (edits.clone(), body) {
-            let text = body.bytes().clone();
-            request.extensions_mut().insert(Editable { text, edits });
+        let told = request.extensions_mut().remove::<ProviderTaskId>();
+        if let Some(body) = body.filter(|_| edits_bodies || told.is_some()) {
+            let mut editable = Editable { text: body.bytes().clone(), edits: edits.clone() };
+            if let Some(ProviderTaskId { at, id }) = told {
+                match editable.rename_task(request, at, &id) {
+                    Ok(renamed) => request = renamed,
+                    Err(fault) => return Admission::refused(fault),
+                }
+            }
+            if edits_bodies {
+                request.extensions_mut().insert(editable);
+            }
+        }
+        if request.headers().contains_key(idempotency::HEADER) {
+            let principal = request.extensions().get::<Principal>();
+            let key = principal.and_then(|of| idempotency::of_caller(request.headers(), of));
+            if !lets_keys_on {
+                request.headers_mut().remove(idempotency::HEADER);
+            } else if let Some(key) = key {
+                request.headers_mut().insert(idempotency::HEADER, key);
+            }
         }
         if strips {
             // Also from the field where this gateway takes no key: whoever puts one there means it for us.
@@ -142,9 +194,14 @@ where
         }
         target.call(request, watcher)
     });
-    // Next to the provider: what it wraps is a provider's success and nothing else.
+    // What it wraps is a provider's success and nothing else.
     let wrap = WrapLayer::new(worker.catalog.clone()).enabled(route.success == Success::Wrap);
     let name: Arc<str> = Arc::from(&*route.name);
+    // What nobody can do costs nothing.
+    let (charge, tasks) = match refuses {
+        true => (worker.charge(&free()), worker.tasks(&RouteTasks::untouched())),
+        false => (worker.charge(&route.charge), worker.tasks(&route.tasks)),
+    };
     ServiceBuilder::new()
         .map_request(move |request| {
             tell(&request, |record| record.set_route(&name));
@@ -171,7 +228,13 @@ where
         .layer(AnswerLayer::new(worker.catalog.clone(), worker.reveal))
         // What nobody may ask for costs no provider anything.
         .layer(worker.validate(&route.validate))
+        // What was carried out and answered already is not carried out again.
+        .layer(worker.idempotency(&route.idempotency))
+        // What it costs is reserved before a provider is asked, and taken before the end of a success is shown.
+        .layer(charge)
         .layer(wrap)
+        // Whose task is whose; ids are as the provider gives them.
+        .layer(tasks)
         .service(forward)
 }
 
@@ -205,8 +268,13 @@ impl<S> Call for S where
 /// Where a route's requests end.
 #[derive(Clone)]
 enum Target<S> {
-    Upstream { upstream: Upstream<S>, edits_bodies: bool },
+    Upstream {
+        upstream: Upstream<S>,
+        edits_bodies: bool,
+    },
     Refuse(Fault),
+    /// The gateway answers by itself.
+    Serve(Served),
 }
 
 /// An upstream with connections of its own.
@@ -276,17 +344,24 @@ impl<S: Call> Target<S> {
         &self,
         request: Request<UploadBody>,
         watcher: Option<StreamWatcher>,
-    ) -> Admission<Pin<Box<impl Future<Output = Result<Response<ProviderBody>, Fault>> + use<S>>>>
-    {
+    ) -> Admission<Answering> {
         match self {
             // Boxed: every layer further out has the whole of it in its own future, and moves it.
             Self::Upstream { upstream, .. } => Admission::Admitted {
                 inner: Box::pin(upstream.clone().send_watched(request, watcher)),
             },
             Self::Refuse(fault) => Admission::refused(fault.clone()),
+            Self::Serve(served) => {
+                let answer = served.clone().answer(request);
+                let ours = async { Ok(answer.await?.map(ClassifiedBody::ours)) };
+                Admission::Admitted { inner: Box::pin(ours) }
+            }
         }
     }
 }
+
+/// An answer on its way.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<ProviderBody>, Fault>> + Send>>;
 
 /// Tells the access log something, if there is one.
 fn tell(request: &Request<ClientBody>, say: impl FnOnce(&Record)) {

@@ -124,6 +124,7 @@ fn worth(number: Number) -> (u8, u64) {
 }
 
 #[cfg(test)]
+#[cfg(feature = "validate")]
 mod tests {
     use super::*;
     use crate::json::{Document, Syntax};

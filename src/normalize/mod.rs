@@ -121,6 +121,10 @@ impl Shared {
             {
                 return Response::from_parts(parts, ResponseBody::inner(body));
             }
+            // One that was kept, and is given once more.
+            None if parts.extensions.get() == Some(&RenderedBy(self.catalog.id())) => {
+                return Response::from_parts(parts, ResponseBody::inner(body));
+            }
             // Refused further in, in the words of another catalog, or changed since.
             Some(fault) => fault.clone(),
             None if parts.extensions.get::<UpstreamAnswer>().is_some() => by_status(&parts).into(),

@@ -5,6 +5,7 @@ use super::{
     rules::Rules,
     wait,
     words::Redaction,
+    work::{Work, WorkState},
 };
 use crate::{
     fault::{Cause, UpstreamFault, UpstreamKind},
@@ -61,6 +62,7 @@ pub struct Profile {
     pub(super) retry_after: Vec<Pointer>,
     pub(super) request_id: Vec<Place>,
     pub(super) idempotency_header: Option<HeaderName>,
+    pub(super) work: Option<Work>,
     pub(super) redaction: Redaction,
     pub(super) looks_at_successes: bool,
 }
@@ -136,6 +138,16 @@ impl Profile {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it knows how its provider says how far the work is.
+    pub const fn knows_work(&self) -> bool {
+        self.work.is_some()
+    }
+
+    /// How far the work is, where this content says so.
+    pub fn work(&self, content: &Content) -> Option<WorkState> {
+        self.work.as_ref()?.state(content)
     }
 
     /// The header field in which the provider takes an idempotency key.

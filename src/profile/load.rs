@@ -10,6 +10,7 @@ use super::{
         StatusSettings,
     },
     words::Redaction,
+    work::Work,
 };
 use crate::{fault::UpstreamKind, json::Pointer};
 use http::HeaderName;
@@ -153,20 +154,46 @@ fn flatten(name: &str, chain: &[(String, Settings)]) -> Result<Profile, InvalidP
             None
         }
     });
+    let work = work(chain, &mut mistakes);
     if !mistakes.is_empty() {
         return Err(InvalidProfile { mistakes });
     }
     let redact = chain.iter().flat_map(|(_, settings)| settings.redact.iter().map(String::as_str));
     Ok(Profile {
         name: name.into(),
-        looks_at_successes: rules.iter().any(Rule::may_concern_a_success),
+        looks_at_successes: work.is_some() || rules.iter().any(Rule::may_concern_a_success),
         rules: Rules::new(rules),
         message,
         retry_after,
         request_id,
         idempotency_header,
+        work,
         redaction: Redaction::new(redact),
     })
+}
+
+/// How far the work is, as the first in the chain says it that says anything.
+fn work(chain: &[(String, Settings)], mistakes: &mut Vec<Mistake>) -> Option<Work> {
+    let written = chain.iter().find_map(|(_, settings)| settings.work.as_ref())?;
+    let mut say = |path: &[&str], message: String| {
+        let path = path.iter().map(|&key| key.to_owned()).collect();
+        mistakes.push(Mistake { path, message });
+    };
+    let mut at = Vec::new();
+    for (i, text) in written.at.0.iter().enumerate() {
+        match text.parse() {
+            Ok(pointer) => at.push(pointer),
+            Err(error) => say(&["work", "at", &i.to_string()], format!("{error}")),
+        }
+    }
+    if written.at.0.is_empty() {
+        say(&["work"], "expected `at`: where the state of the work stands".to_owned());
+    }
+    if written.succeeded.0.is_empty() {
+        say(&["work"], "expected `succeeded`: what stands there when it is done".to_owned());
+    }
+    let (succeeded, failed) = (written.succeeded.0.clone(), written.failed.0.clone());
+    Some(Work { at, succeeded, failed })
 }
 
 /// The places that the first in the chain names which names any.

@@ -43,6 +43,8 @@ mod tests;
 mod wait;
 #[cfg(feature = "profile")]
 mod words;
+#[cfg(feature = "profile")]
+mod work;
 
 pub(crate) use self::retry_after::retry_after;
 pub use self::status::by_status;
@@ -53,8 +55,9 @@ pub use self::{
     content::Content,
     settings::{
         BodySettings, HeaderSettings, InvalidProfile, Mistake, OneOrMany, RuleSettings, Scalar,
-        Scope, Settings, StatusSettings,
+        Scope, Settings, StatusSettings, WorkSettings,
     },
+    work::WorkState,
 };
 
 /// Marks a response as a provider's, in its extensions.

@@ -260,7 +260,7 @@ fn failure_status(value: Value<'_>) -> Option<StatusCode> {
         .and_then(|number| StatusCode::from_u16(number).ok())
 }
 
-fn is_one_of(value: Value<'_>, wanted: &[Scalar]) -> bool {
+pub(super) fn is_one_of(value: Value<'_>, wanted: &[Scalar]) -> bool {
     let (text, number) = (value.as_str().map(str::trim), value.as_number());
     let bool = value.as_bool();
     wanted.iter().any(|wanted| match (wanted, text, number) {

@@ -23,8 +23,25 @@ pub struct Settings {
     pub redact: Vec<String>,
     /// Names of rules of the profile that this one extends which are left out. Default: none.
     pub without: Vec<String>,
+    /// How this provider says how far the work is, in events of a stream and in the results of tasks. Default: not at all; a stream is
+    /// done when it ends.
+    pub work: Option<WorkSettings>,
     /// The rules. The first that matches decides.
     pub rule: Vec<RuleSettings>,
+}
+
+/// Where the state of the work stands. Work that has any other state is not done yet.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WorkSettings {
+    /// A JSON Pointer, or several, of which the first with a word there counts; `*` as in rules.
+    pub at: OneOrMany<String>,
+    /// What stands there when it is done. Compared as in rules.
+    pub succeeded: OneOrMany<Scalar>,
+    /// What stands there when it came to nothing. Compared as in rules.
+    pub failed: OneOrMany<Scalar>,
 }
 
 /// One `[[rule]]`: conditions, all of which must hold, and what they mean.

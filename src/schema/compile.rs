@@ -51,7 +51,14 @@ pub(super) fn compile(text: &str) -> Result<Schema, InvalidSchema> {
                         let rules: Box<[Rule]> = compiler.rules.into_iter().flatten().collect();
                         let wants_object = document.root().kind() == Kind::Object
                             && meaning::of(&rules, root).is_of_objects();
-                        return Ok(Schema { rules, root, codes: codes.collect(), wants_object });
+                        return Ok(Schema {
+                            rules,
+                            root,
+                            codes: codes.collect(),
+                            #[cfg(feature = "standalone")]
+                            texts: super::offered::listed(&document),
+                            wants_object,
+                        });
                     }
                     Some(place) => mistakes
                         .push(place.mistake(&document, "this schema cannot be used by itself")),

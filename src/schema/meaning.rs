@@ -191,7 +191,7 @@ pub(super) fn of_member(rules: &[Rule], id: RuleId, name: &str) -> Meaning {
 }
 
 /// The rules that a part of a rule has for the member of this name.
-fn rules_of_member(step: &Step, name: &str) -> Vec<RuleId> {
+pub(super) fn rules_of_member(step: &Step, name: &str) -> Vec<RuleId> {
     let is_name = |known: &str| known == name;
     match step {
         Step::Members(listed) => {

@@ -73,6 +73,8 @@ mod field;
 mod keywords;
 mod lint;
 mod meaning;
+#[cfg(feature = "standalone")]
+mod offered;
 mod place;
 mod rule;
 #[cfg(test)]
@@ -101,6 +103,9 @@ pub struct Schema {
     root: RuleId,
     /// Where each code stands.
     codes: Box<[(Mistake, String)]>,
+    /// Texts that it lists.
+    #[cfg(feature = "standalone")]
+    texts: Box<[Box<str>]>,
     wants_object: bool,
 }
 

@@ -20,7 +20,11 @@ mod stall;
 mod worker;
 
 pub(crate) use self::{
-    drain::Drain, ingress::ClientBody, listen::Listeners, record::Record, worker::run_worker,
+    drain::Drain,
+    ingress::ClientBody,
+    listen::Listeners,
+    record::Record,
+    worker::{WorkerStack, run_worker},
 };
 
 use crate::{Catalog, Fault};

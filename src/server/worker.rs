@@ -1,5 +1,5 @@
 use super::{Drain, Options, Stack, connection::Connections};
-use crate::forward::Hold;
+use crate::{alone::Alone, forward::Hold};
 use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -14,20 +14,29 @@ const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
 /// How often that is worth a line in the log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Serves one listener on this thread, after `warm_up` and `on_ready`, until the drain has begun and everything has ended, or its time is over.
+/// What one worker serves with.
+pub(crate) struct WorkerStack<S, W> {
+    pub(crate) stack: S,
+    /// What wants to be done before the first request.
+    pub(crate) warm_up: W,
+    /// Who goes on without clients.
+    pub(crate) alone: Arc<Alone>,
+}
+
+/// Serves one listener on this thread, after its warm-up and `on_ready`, until the drain has begun and everything has ended, or its time is over.
 ///
 /// # Errors
 ///
 /// When the runtime or the listener cannot be set up.
 pub(crate) fn run_worker<S: Stack>(
     listener: StdListener,
-    stack: S,
-    warm_up: impl Future<Output = ()>,
+    worker: WorkerStack<S, impl Future<Output = ()>>,
     options: Arc<Options>,
     drain: Drain,
     drain_timeout: Duration,
     on_ready: impl FnOnce(),
 ) -> io::Result<()> {
+    let WorkerStack { stack, warm_up, alone } = worker;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
@@ -42,7 +51,12 @@ pub(crate) fn run_worker<S: Stack>(
         }
         drop(listener);
         tasks.close();
-        if timeout(drain_timeout, tasks.wait()).await.is_err() {
+        // Who pays for a request is known when it ends, also if its client has left.
+        let ended = async {
+            tasks.wait().await;
+            alone.idle().await;
+        };
+        if timeout(drain_timeout, ended).await.is_err() {
             let left = tasks.len();
             tracing::warn!(
                 connections = left,

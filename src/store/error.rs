@@ -1,3 +1,5 @@
+#[cfg(feature = "postgres")]
+use super::postgres::PostgresError;
 use crate::auth::{KeyPrefix, Provenance};
 use rusqlite::{ErrorCode, ffi};
 use std::{error::Error, fmt, io, path::PathBuf};
@@ -18,9 +20,9 @@ pub(crate) enum StoreError {
     Look(io::Error),
     /// There is no thread to follow its changes.
     Thread(io::Error),
-    /// The file is not there (any more), or has nothing in it (yet).
+    /// The file or the schema is not there (any more), or has nothing in it (yet).
     Missing,
-    /// A database of another application.
+    /// It belongs to another application.
     Foreign,
     /// No database at all.
     NotADatabase,
@@ -38,9 +40,22 @@ pub(crate) enum StoreError {
     CannotOpen,
     /// Something else.
     Sqlite(rusqlite::Error),
+    /// What only a server can say.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresError),
 }
 
 impl StoreError {
+    /// Whether it is the store that cannot work at present, whatever it is asked.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Corrupt(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(error) => !error.is_about_what_was_asked(),
+            _ => true,
+        }
+    }
+
     /// A row that no version of this program wrote.
     pub(super) fn corrupt(what: &str) -> Self {
         Self::Corrupt(what.to_owned())
@@ -89,20 +104,22 @@ impl fmt::Display for StoreError {
             Self::Create(error) => write!(f, "the file cannot be made: {error}"),
             Self::Look(error) => write!(f, "the file cannot be looked at: {error}"),
             Self::Thread(error) => write!(f, "a thread cannot be started: {error}"),
-            Self::Missing => f.write_str("there is no store there: the file is missing or empty"),
+            Self::Missing => f.write_str(
+                "there is no store there; `tollgate keys create`, `tollgate keys import` and `tollgate serve` make one",
+            ),
             Self::Foreign => {
-                f.write_str("this is a database of another application; name another file")
+                f.write_str("this is a database of another application; name another one")
             }
             Self::NotADatabase => f.write_str(
                 "this is no SQLite database, or its beginning is damaged; name another file or restore a backup",
             ),
             Self::Corrupt(how) => write!(
                 f,
-                "the database is damaged ({how}); restore a backup, or save what can be read with `sqlite3 FILE .recover`"
+                "the database is damaged ({how}); restore a backup (of a SQLite file, `sqlite3 FILE .recover` saves what can be read)"
             ),
             Self::Newer { found, known } => write!(
                 f,
-                "the file has schema {found}, and this version of tollgate knows up to {known}; use a newer version"
+                "the store has schema {found}, and this version of tollgate knows up to {known}; use a newer version"
             ),
             Self::Full => f.write_str("the disk is full, nothing was changed; free some space and try again"),
             Self::ReadOnly => f.write_str(
@@ -118,6 +135,8 @@ impl fmt::Display for StoreError {
                 Some(code) => write!(f, "SQLite failed: {error} (code {})", code.extended_code),
                 None => write!(f, "SQLite failed: {error}"),
             },
+            #[cfg(feature = "postgres")]
+            Self::Postgres(error) => error.fmt(f),
         }
     }
 }
@@ -127,6 +146,8 @@ impl Error for StoreError {
         match self {
             Self::Create(error) | Self::Look(error) | Self::Thread(error) => Some(error),
             Self::Sqlite(error) => Some(error),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(error) => error.source(),
             _ => None,
         }
     }

@@ -1,32 +1,36 @@
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::{
-    Store, StoreError,
-    sqlite::{Changes, Identity, Missing, Snapshot},
+    StoreError, StoreUrl,
+    changes::{Changes, Snapshot},
+    sqlite,
 };
 use crate::auth::KeyTable;
-use std::path::PathBuf;
 
 /// A store, and how far it was read into the table.
 pub(super) struct Follower {
-    path: PathBuf,
+    source: Source,
     table: KeyTable,
     snapshot: Snapshot,
-    /// None after a failure.
-    pub(super) open: Option<Open>,
 }
 
-pub(super) struct Open {
-    store: Store,
-    identity: Identity,
-    /// The version of its data that was read.
-    version: i64,
+/// Where changes come from.
+enum Source {
+    Sqlite(sqlite::Source),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Source),
 }
 
 impl Follower {
-    /// Opens a store and reads all of it.
-    pub(super) fn open(path: PathBuf, table: KeyTable) -> Result<Self, StoreError> {
-        Store::open_path(&path, Missing::Create)?;
-        let mut follower = Self { path, table, snapshot: Snapshot::default(), open: None };
-        follower.reopen(Identity::of(&follower.path)?)?;
+    /// Opens a store, making it if there is none, and reads all of it.
+    pub(super) fn open(url: &StoreUrl, table: KeyTable) -> Result<Self, StoreError> {
+        let source = match url {
+            StoreUrl::Sqlite(path) => Source::Sqlite(sqlite::Source::new(path.clone())?),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Source::Postgres(postgres::Source::new(url.clone())?),
+        };
+        let mut follower = Self { source, table, snapshot: Snapshot::default() };
+        follower.poll()?;
         Ok(follower)
     }
 
@@ -35,50 +39,32 @@ impl Follower {
         self.table.len()
     }
 
-    /// Reads what has changed, if anything has.
-    ///
-    /// A file in the place of the one that was opened is read whole. No file there, or an empty one, is a failure:
-    /// it is being replaced, and the keys are not to vanish meanwhile.
+    /// Reads what has changed, if anything has. The store is opened anew after a failure, and read whole.
     pub(super) fn poll(&mut self) -> Result<(), StoreError> {
-        let polled = self.try_poll();
-        if polled.is_err() {
-            self.open = None;
-        }
-        polled
-    }
-
-    fn try_poll(&mut self) -> Result<(), StoreError> {
-        let there = Identity::of(&self.path)?;
-        match &mut self.open {
-            Some(open) if open.identity == there => {
-                let version = open.store.data_version()?;
-                if version != open.version {
-                    apply(&mut open.store, &mut self.snapshot, &self.table)?;
-                    open.version = version;
-                }
-                Ok(())
+        let snapshot = &mut self.snapshot;
+        let polled = match &mut self.source {
+            Source::Sqlite(source) => source.poll(snapshot),
+            #[cfg(feature = "postgres")]
+            Source::Postgres(source) => source.poll(snapshot),
+        };
+        match polled {
+            Ok(None) => {}
+            Ok(Some(Changes::All(keys))) => self.table.replace_all(keys),
+            Ok(Some(Changes::Some(keys))) => self.table.apply(keys),
+            Err(error) => {
+                self.close();
+                return Err(error);
             }
-            _ => self.reopen(there),
         }
-    }
-
-    /// Opens the file that was there when it was looked at, and reads all of it. Whatever changes in between is
-    /// noticed with the next poll.
-    fn reopen(&mut self, identity: Identity) -> Result<(), StoreError> {
-        self.open = None;
-        self.snapshot.restart();
-        let mut store = Store::open_path(&self.path, Missing::Refuse)?;
-        let version = store.data_version()?;
-        apply(&mut store, &mut self.snapshot, &self.table)?;
-        self.open = Some(Open { store, identity, version });
         Ok(())
     }
-}
 
-fn apply(store: &mut Store, snapshot: &mut Snapshot, table: &KeyTable) -> Result<(), StoreError> {
-    match store.changes(snapshot)? {
-        Changes::All(keys) => table.replace_all(keys),
-        Changes::Some(keys) => table.apply(keys),
+    /// Lets go of the store, until the next poll.
+    pub(super) fn close(&mut self) {
+        match &mut self.source {
+            Source::Sqlite(source) => source.close(),
+            #[cfg(feature = "postgres")]
+            Source::Postgres(source) => source.close(),
+        }
     }
-    Ok(())
 }

@@ -1,7 +1,7 @@
-use super::{KeyError, Name, Note, Scopes};
+use super::{KeyError, Name, Note, Scopes, StoreError};
 use crate::auth::KeyDigest;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A key to be stored.
 #[derive(Clone, Debug)]
@@ -50,6 +50,15 @@ pub(crate) enum State {
     Suspended,
 }
 
+/// The key that was asked for, of those whose ids begin like this.
+pub(super) fn only_one(found: Vec<StoredKey>, id: &str) -> Result<StoredKey, KeyError> {
+    match <[StoredKey; 1]>::try_from(found) {
+        Ok([key]) => Ok(key),
+        Err(found) if found.is_empty() => Err(KeyError::NoSuchKey(id.to_owned())),
+        Err(_) => Err(KeyError::Ambiguous(id.to_owned())),
+    }
+}
+
 impl State {
     /// As it is written.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -83,6 +92,28 @@ pub(crate) struct Rotation {
     pub(crate) old_ends_at: Timestamp,
 }
 
+impl Rotation {
+    /// When a successor of this key ends, and when the key itself does.
+    ///
+    /// # Errors
+    ///
+    /// If it can have no successor, or has one.
+    pub(super) fn ends(
+        &self,
+        old: &StoredKey,
+        now: Timestamp,
+    ) -> Result<(Option<Timestamp>, Timestamp), KeyError> {
+        if old.revoked_at.is_some() {
+            return Err(KeyError::Revoked(old.id.clone()));
+        }
+        if let Some(to) = &old.rotated_to {
+            return Err(KeyError::Rotated { id: old.id.clone(), to: to.clone() });
+        }
+        let old_ends_at = old.expires_at.map_or(self.old_ends_at, |end| end.min(self.old_ends_at));
+        Ok((self.life.end(old, now)?, old_ends_at))
+    }
+}
+
 /// How long a key lives that takes another's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
@@ -98,11 +129,7 @@ impl Life {
     /// # Errors
     ///
     /// If it is to live as long as a key whose life is over, or had no length: the successor could be dead on arrival.
-    pub(super) fn end(
-        self,
-        old: &StoredKey,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, KeyError> {
+    fn end(self, old: &StoredKey, now: Timestamp) -> Result<Option<Timestamp>, KeyError> {
         match (self, old.expires_at) {
             (Self::Until(end), _) => Ok(Some(end)),
             (Self::Endless, _) | (Self::AsBefore, None) => Ok(None),
@@ -130,4 +157,15 @@ pub(crate) struct StoredAccount {
 /// Times are stored in milliseconds; what is finer is cut off.
 pub(crate) fn until_millisecond(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+/// A point in time, from its milliseconds.
+pub(super) fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|_| StoreError::corrupt("a time is out of range"))
+}
+
+/// Scopes, as they are stored.
+pub(super) fn read_scopes<T: DeserializeOwned>(json: &str) -> Result<Vec<T>, StoreError> {
+    serde_json::from_str(json).map_err(|_| StoreError::corrupt("scopes are no array of strings"))
 }

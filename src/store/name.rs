@@ -16,7 +16,7 @@ pub(crate) struct Scope(Box<str>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Scopes(Arc<[Box<str>]>);
 
-/// What somebody wants to remember of a key: 1 to 512 characters in one line.
+/// What somebody wants to remember of a key or an entry: 1 to 512 characters in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note(Box<str>);
 

@@ -1,18 +1,27 @@
+#[cfg(feature = "postgres")]
+use super::postgres::{InvalidPostgresUrl, PostgresUrl};
 use std::{fmt, path::PathBuf, str::FromStr};
 
-/// Where a store is: `sqlite://relative.db` or `sqlite:///absolute/path.db`.
+/// Where a store is: `sqlite://relative.db`, `sqlite:///absolute/path.db` or `postgres://…`.
 ///
-/// The path is taken as it is written, without percent-decoding; a relative one starts at the working directory.
+/// The path of a file is taken as it is written, without percent-decoding; a relative one starts at the working
+/// directory. Neither `Debug` nor `Display` shows a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreUrl {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresUrl),
 }
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Sqlite(path) = self;
-        write!(f, "sqlite://{}", path.display())
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.fmt(f),
+        }
     }
 }
 
@@ -21,7 +30,10 @@ impl fmt::Display for StoreUrl {
 pub(crate) enum InvalidStoreUrl {
     Empty,
     Scheme,
-    Postgres,
+    #[cfg(not(feature = "postgres"))]
+    NoPostgres,
+    #[cfg(feature = "postgres")]
+    Postgres(InvalidPostgresUrl),
     Memory,
     Path,
     Parameters,
@@ -30,11 +42,14 @@ pub(crate) enum InvalidStoreUrl {
 impl fmt::Display for InvalidStoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "the URL of the store is empty; expected sqlite://PATH",
+            Self::Empty => "the URL of the store is empty; expected sqlite://PATH or postgres://…",
             Self::Scheme => {
-                "expected sqlite://PATH, such as sqlite://tollgate.db or sqlite:///var/lib/tollgate/keys.db"
+                "expected sqlite://PATH, such as sqlite://tollgate.db or sqlite:///var/lib/tollgate/keys.db, or postgres://user:password@host/database"
             }
-            Self::Postgres => "this build has no PostgreSQL; use sqlite://PATH",
+            #[cfg(not(feature = "postgres"))]
+            Self::NoPostgres => "this build has no PostgreSQL; use sqlite://PATH",
+            #[cfg(feature = "postgres")]
+            Self::Postgres(invalid) => return invalid.fmt(f),
             Self::Memory => {
                 "a store in memory ends with its process, and no other process sees it; name a file: sqlite://PATH"
             }
@@ -56,19 +71,27 @@ impl FromStr for StoreUrl {
         if text.contains(":memory:") {
             return Err(InvalidStoreUrl::Memory);
         }
-        let (scheme, path) = text.split_once("://").ok_or(InvalidStoreUrl::Scheme)?;
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidStoreUrl::Scheme)?;
         match scheme.to_ascii_lowercase().as_str() {
-            "sqlite" => {}
-            "postgres" | "postgresql" => return Err(InvalidStoreUrl::Postgres),
-            _ => return Err(InvalidStoreUrl::Scheme),
-        }
-        match path {
-            _ if path.contains(['?', '#']) => Err(InvalidStoreUrl::Parameters),
-            _ if path.is_empty() || path.ends_with('/') || path.chars().any(char::is_control) => {
-                Err(InvalidStoreUrl::Path)
+            "sqlite" => file(rest).map(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                PostgresUrl::parse(rest).map(Self::Postgres).map_err(InvalidStoreUrl::Postgres)
             }
-            _ => Ok(Self::Sqlite(path.into())),
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => Err(InvalidStoreUrl::NoPostgres),
+            _ => Err(InvalidStoreUrl::Scheme),
         }
+    }
+}
+
+fn file(path: &str) -> Result<PathBuf, InvalidStoreUrl> {
+    match path {
+        _ if path.contains(['?', '#']) => Err(InvalidStoreUrl::Parameters),
+        _ if path.is_empty() || path.ends_with('/') || path.chars().any(char::is_control) => {
+            Err(InvalidStoreUrl::Path)
+        }
+        _ => Ok(path.into()),
     }
 }
 
@@ -94,8 +117,12 @@ mod tests {
             ("sqlite:///a/", Err(Path)),
             ("sqlite://a\0b", Err(Path)),
             ("sqlite://keys.db?mode=ro", Err(Parameters)),
-            ("postgres://u:s3cret@h/db", Err(Postgres)),
-            ("postgresql://h", Err(Postgres)),
+            #[cfg(not(feature = "postgres"))]
+            ("postgres://u:s3cret@h/db", Err(NoPostgres)),
+            #[cfg(not(feature = "postgres"))]
+            ("postgresql://h", Err(NoPostgres)),
+            #[cfg(feature = "postgres")]
+            ("PostgreSQL://u:s3cret@h", Err(Postgres(InvalidPostgresUrl::Database))),
             ("mysql://u:s3cret@h/db", Err(Scheme)),
             ("keys.db", Err(Scheme)),
             ("sqlite:keys.db", Err(Scheme)),

@@ -38,8 +38,7 @@ impl KeyWatch {
     ///
     /// If the store cannot be opened or read.
     pub(crate) fn start(url: &StoreUrl, table: KeyTable) -> Result<Self, StoreError> {
-        let StoreUrl::Sqlite(path) = url;
-        let follower = Follower::open(path.clone(), table)?;
+        let follower = Follower::open(url, table)?;
         let healthy = Arc::new(AtomicBool::new(true));
         let (stop, stopped) = mpsc::channel();
         let watcher = Watcher { store: url.to_string(), follower, healthy: healthy.clone() };
@@ -146,7 +145,8 @@ mod tests {
     fn who_has_panicked_is_not_well() {
         let name = format!("tollgate-watch-{}.db", std::process::id());
         let path = std::env::temp_dir().join(name);
-        let follower = Follower::open(path.clone(), KeyTable::default()).unwrap();
+        let url = StoreUrl::Sqlite(path.clone());
+        let follower = Follower::open(&url, KeyTable::default()).unwrap();
         let healthy = Arc::new(AtomicBool::new(true));
         let watcher = Watcher { store: String::new(), follower, healthy: healthy.clone() };
         let thread = thread::spawn(move || {

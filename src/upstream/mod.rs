@@ -30,6 +30,7 @@ mod backoff;
 mod choose;
 mod endpoint;
 mod health;
+mod pin;
 mod repeat;
 mod replay;
 mod run;
@@ -44,6 +45,7 @@ pub use self::{
     backoff::Backoff,
     endpoint::UpstreamEndpoint,
     health::Ejection,
+    pin::{AnsweredBy, Pinned},
     repeat::Repeat,
     replay::ReplayBody,
     service::{InvalidUpstream, StreamWatcher, Upstream, WatchStreams},

@@ -1,7 +1,7 @@
 //! One request through as many attempts as it takes and may take.
 
 use super::{
-    Attempt, Attempts, Repeat, ReplayBody,
+    AnsweredBy, Attempt, Attempts, Pinned, Repeat, ReplayBody,
     choose::{Candidate, Choice, choose},
     health::{Permit, State},
     repeat::{is_about_work, is_the_answer, may_repeat, tells},
@@ -12,9 +12,10 @@ use crate::{
     Fault,
     classify::{ClassifiedBody, Examination, Voice},
     deadline::{Deadline, after},
-    fault::{Cause, Outcome, UpstreamFault, UpstreamKind},
+    fault::{Cause, Charge, Outcome, UpstreamFault, UpstreamKind},
     normalize::rescue,
     request_id,
+    work::WorkReport,
 };
 use arrayvec::ArrayVec;
 use bytes::Bytes;
@@ -37,6 +38,8 @@ struct Constant<S> {
     deadline: Instant,
     request_id: Option<HeaderValue>,
     watcher: Option<StreamWatcher>,
+    /// Where it is said what became of the work, if somebody wants to know.
+    report: Option<WorkReport>,
     /// The idempotency key that was made for the request, once one was wanted.
     key: OnceLock<HeaderValue>,
 }
@@ -49,9 +52,13 @@ pub(super) struct Run<S, B> {
     bodies: Bodies<B>,
     /// How often the request may be sent.
     most: u32,
+    /// The only endpoint that may be asked, if there is but one; nothing where it is no more.
+    pinned: Option<Option<usize>>,
     /// How often each endpoint was tried.
     tries: ArrayVec<u32, MOST>,
     attempts: Attempts,
+    /// An attempt may have done the work.
+    in_doubt: bool,
     /// The most telling fault so far.
     worst: Option<UpstreamFault>,
     /// When the first of those who said when may be asked again.
@@ -80,7 +87,10 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
         watcher: Option<StreamWatcher>,
     ) -> Self {
         let Upstream { shared, repeat, max_replay_bytes, memory } = upstream;
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let report = parts.extensions.remove();
+        let named = |Pinned(name)| shared.members.iter().position(|member| member.name == name);
+        let pinned = parts.extensions.remove().map(named);
         // What becomes another protocol cannot become it twice.
         let once = repeat == Repeat::Never || may_become_another_protocol(&parts);
         let most = if once { 1 } else { shared.attempts };
@@ -93,14 +103,17 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
         let method = parts.method.clone();
         let request_id = parts.headers.get(request_id::HEADER).cloned();
         let key = OnceLock::new();
-        let constant = Constant { shared, repeat, method, deadline, request_id, watcher, key };
+        let constant =
+            Constant { shared, repeat, method, deadline, request_id, watcher, report, key };
         Self {
             constant,
             parts: Some(parts),
             bodies,
             most,
+            pinned,
             tries,
             attempts: Attempts::default(),
+            in_doubt: false,
             worst: None,
             soonest: None,
         }
@@ -136,6 +149,9 @@ where
             let Some(request) = self.request(number) else {
                 return Err(self.give_up("the body is longer than what is kept of it"));
             };
+            if let Some(report) = self.constant.report.as_ref().filter(|_| number > 1) {
+                report.begin_again();
+            }
             let answered = self.constant.attempt(at, request).await;
             let ended = Instant::now();
             let took = ended - began;
@@ -143,6 +159,10 @@ where
             let fault = match answered {
                 Ok(mut response) => {
                     permit.succeeded(ended);
+                    if self.constant.report.is_some() {
+                        let name = self.constant.shared.members[at].name.clone();
+                        response.extensions_mut().insert(AnsweredBy(name));
+                    }
                     // Of the usual case there is nothing to tell.
                     if number > 1 {
                         self.note(at, Outcome::Delivered, None, took);
@@ -186,6 +206,7 @@ where
         if let (true, Some(wait)) = (fault.disposition().retry.is_retryable(), fault.retry_after) {
             self.soonest = Some(self.soonest.map_or(wait, |soonest| soonest.min(wait)));
         }
+        self.in_doubt |= fault.disposition().charge == Charge::Pending;
         let is_answer = is_about_work(&self.constant.method, &fault);
         let tells_more = |worst: &UpstreamFault| is_answer || tells(&fault) >= tells(worst);
         if self.worst.as_ref().is_none_or(tells_more) {
@@ -247,6 +268,9 @@ where
     /// An endpoint, and the right to ask it.
     fn choose(&self) -> Result<Chosen, Refused> {
         let (shared, now) = (&*self.constant.shared, Instant::now());
+        if let Some(at) = self.pinned {
+            return self.choose_pinned(at, now);
+        }
         // There is nothing to choose.
         if let ([member], [0]) = (&*shared.members, &*self.tries)
             && let Some(permit) = member.health.permit(now, false)
@@ -275,6 +299,19 @@ where
                 return Ok(Chosen { at, permit, now });
             }
         }
+    }
+
+    /// The only one that can answer, unless it wants a pause.
+    fn choose_pinned(&self, at: Option<usize>, now: Instant) -> Result<Chosen, Refused> {
+        let may =
+            |at: &usize| self.tries[*at] == 0 || self.constant.shared.settings.attempts.is_some();
+        let Some(at) = at.filter(may) else { return Err(Refused::LeftOut(None)) };
+        let health = &self.constant.shared.members[at].health;
+        if let State::Paused(back) = health.state(now) {
+            return Err(Refused::Paused(back));
+        }
+        let permit = health.permit(now, true).ok_or(Refused::LeftOut(None))?;
+        Ok(Chosen { at, permit, now })
     }
 
     /// The request of the next attempt.
@@ -309,7 +346,12 @@ where
         let soonest = self.soonest.filter(|_| fault.retry_after.is_some());
         let wait = if is_answer { fault.retry_after } else { soonest };
         let tried = (!self.attempts.is_empty()).then(|| self.attempts.to_string());
-        fault.with_retry_after(wait).with_attempts(attempts, why).with_tried(tried).into()
+        fault
+            .with_retry_after(wait)
+            .with_attempts(attempts, why)
+            .with_tried(tried)
+            .in_doubt(self.in_doubt)
+            .into()
     }
 
     /// Whether those that are left out are so because all of them want it.
@@ -385,6 +427,7 @@ impl<S> Constant<S> {
             Voice {
                 catalog: self.shared.catalog.clone(),
                 request_id: self.request_id.clone(),
+                report: self.report.clone(),
                 on_fault: Some(Box::new(move |fault: &Fault| {
                     let mut told = fault.clone();
                     if let Fault::Upstream(fault) = fault {
@@ -398,7 +441,13 @@ impl<S> Constant<S> {
             }
         };
         let is_head = self.method == Method::HEAD;
-        let mut examination = Examination::new(response, member.inspection.clone(), is_head, voice);
+        let mut examination = Examination::new(
+            response,
+            member.inspection.clone(),
+            is_head,
+            self.report.clone(),
+            voice,
+        );
         poll_fn(|cx| examination.poll(cx, Some(&member.listener))).await
     }
 

@@ -3,7 +3,7 @@ use crate::{
     Catalog, Fault, Kind,
     classify::ClassifiedBody,
     deadline::Deadline,
-    fault::{Cause, UpstreamFault, UpstreamKind as K},
+    fault::{Cause, Charge, UpstreamFault, UpstreamKind as K},
     profile::Profile,
 };
 use bytes::Bytes;
@@ -198,6 +198,25 @@ async fn what_the_caller_hears_when_all_have_failed() {
         assert_eq!(order(&seen), [0, 1], "{acts:?}");
         let Fault::Upstream(fault) = fault else { panic!() };
         assert_eq!(fault.attempts(), Some(2), "{fault}");
+    }
+}
+
+/// One attempt may have done the work, and another one says that it has not.
+#[tokio::test]
+async fn work_that_may_have_been_done_is_in_doubt_whatever_the_last_one_says() {
+    use Act::{Answer, Fail};
+    let reset = Fail(K::Unreachable, Cause::Reset);
+    let table: &[(&[Act], bool)] = &[
+        (&[reset, Answer(500, "")], true),
+        (&[Answer(500, ""), reset], true),
+        (&[Answer(500, ""), Answer(503, "")], false),
+        (&[Fail(K::Unreachable, Cause::Connect), Answer(401, "")], false),
+    ];
+    for (acts, want) in table {
+        let scripts: Vec<&[Act]> = acts.chunks(1).collect();
+        let (upstream, _) = upstream(&scripts, Settings::default());
+        let fault = ask(&upstream.repeat(Repeat::Always), post()).await.unwrap_err();
+        assert_eq!(fault.disposition().charge == Charge::Pending, *want, "{acts:?}");
     }
 }
 

@@ -106,6 +106,8 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "standalone")]
+pub(crate) use self::parameters::query_pairs;
 pub use self::{
     body::ValidatedBody,
     future::ResponseFuture,

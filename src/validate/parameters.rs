@@ -50,13 +50,23 @@ fn group<'a>(
     for (name, value) in path.into_iter().flat_map(PathParameters::iter) {
         add(name.into(), decode(value.into()).ok_or_else(|| undecodable(name))?);
     }
-    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode(spaces(name)).ok_or_else(|| undecodable("a parameter's name"))?;
-        let value = decode(spaces(value)).ok_or_else(|| undecodable(&name))?;
+    for pair in query_pairs(query.unwrap_or_default()) {
+        let (name, value) = pair?;
         add(name, value);
     }
     Ok(grouped)
+}
+
+/// The names and values of a query.
+pub(crate) fn query_pairs(
+    query: &str,
+) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Fault>> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(spaces(name)).ok_or_else(|| undecodable("a parameter's name"))?;
+        let value = decode(spaces(value)).ok_or_else(|| undecodable(&name))?;
+        Ok((name, value))
+    })
 }
 
 /// In a query a space may be written as `+`.

@@ -28,7 +28,7 @@ impl PathParameters {
         Self(parameters.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 }

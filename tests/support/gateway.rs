@@ -60,6 +60,13 @@ impl Directory {
         let made: Value = serde_json::from_str(&out).unwrap();
         made["key"].as_str().unwrap().to_owned()
     }
+
+    /// Gives an account of the store in here money.
+    pub fn pay_in(&self, account: &str, amount: &str) {
+        let add = ["balance", "add", "--store", &self.store(), account, amount, "--open"];
+        let (code, _, error) = run(&add, &[]);
+        assert_eq!(code, 0, "{account} {amount}: {error}");
+    }
 }
 
 impl Drop for Directory {

@@ -20,6 +20,7 @@ pub mod events;
 pub mod gateway;
 pub mod http2;
 pub mod origin;
+pub mod store;
 pub mod wire;
 
 pub use self::{

@@ -47,6 +47,8 @@ pub enum Act {
     Reset,
     /// Nothing more, until the other side closes.
     Hold,
+    /// Nothing for a while, as somebody who works.
+    Wait(Duration),
 }
 
 impl Act {
@@ -94,6 +96,7 @@ impl Origin {
                                 connection.reset();
                                 return Ok(());
                             }
+                            Act::Wait(pause) => tokio::time::sleep(pause).await,
                             Act::Hold => {
                                 connection.wire.rest().await?;
                                 return Ok(());

@@ -16,6 +16,7 @@ const RESULT: &str = "/api/v1/images/nanobanana/result";
 async fn example(url: &str, timeout_ms: &str) -> (Gateway, String) {
     let directory = Directory::default();
     let key = directory.key(&["--account", "acme"]);
+    directory.pay_in("acme", "25");
     let environment =
         [("GRSAI_BASE_URL", url), ("GRSAI_API_KEY", CREDENTIAL), ("GRSAI_TIMEOUT_MS", timeout_ms)];
     let host = url.strip_prefix("http://").unwrap_or(url);
@@ -25,6 +26,17 @@ async fn example(url: &str, timeout_ms: &str) -> (Gateway, String) {
 
 fn generate(key: &str) -> Ask {
     post(GENERATE, r#"{"model":"nanobanano-2","prompt":"a cat"}"#).field("x-api-key", key)
+}
+
+/// Has the provider take on a task with this id, which it finds in a field.
+async fn make(gateway: &Gateway, key: &str, id: &str) {
+    let body = r#"{"model":"nanobanano-2","prompt":"a cat","webHook":"-1"}"#;
+    let ask = post(GENERATE, body).field("x-api-key", key).field("x-task", id);
+    gateway.ask(ask).await.assert_ok(&accepted(id));
+}
+
+fn accepted(id: &str) -> String {
+    format!(r#"{{"code":0,"msg":"success","data":{{"id":"{id}"}}}}"#)
 }
 
 fn result(key: &str, id: &str) -> Ask {
@@ -157,6 +169,9 @@ async fn what_generate_answers_when_the_provider_fails() {
 #[tokio::test]
 async fn what_result_answers_when_the_provider_fails() {
     let origin = Origin::start(|request| {
+        if let Some(id) = request.fields.one("x-task") {
+            return json(200, &accepted(id));
+        }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let id = body["id"].as_str().unwrap();
         let of_data =
@@ -174,12 +189,20 @@ async fn what_result_answers_when_the_provider_fails() {
     .await;
     let (gateway, key) = example(&origin.url(), "60000").await;
     for (number, (_, _, want, status)) in FAILED.iter().enumerate() {
-        let answer = gateway.ask(result(&key, &format!("failed-{number}"))).await;
+        let id = format!("failed-{number}");
+        make(&gateway, &key, &id).await;
+        let answer = gateway.ask(result(&key, &id)).await;
         assert_eq!((&*code(&answer, &gateway), answer.status), (*want, *status), "{number}");
     }
-    let answer = gateway.ask(result(&key, "unknown")).await;
-    assert_eq!((&*code(&answer, &gateway), answer.status), ("upstream_task_not_found", 404));
+    make(&gateway, &key, "unknown").await;
+    // One that the provider does not know, and one that nobody has made: the caller learns as much of both.
+    for id in ["unknown", "unmade"] {
+        let answer = gateway.ask(result(&key, id)).await;
+        assert_eq!((&*code(&answer, &gateway), answer.status), ("upstream_task_not_found", 404));
+        assert_eq!(message(&answer), "There is no task with this id.");
+    }
     for (id, data) in [("running", &*task("running", "", "")), ("done", SUCCEEDED)] {
+        make(&gateway, &key, id).await;
         let answer = gateway.ask(result(&key, id)).await;
         answer.assert_ok(&format!(r#"{{"code":0,"msg":"success","data":{data}}}"#));
     }
@@ -187,12 +210,13 @@ async fn what_result_answers_when_the_provider_fails() {
 
 #[tokio::test]
 async fn what_an_accepted_task_answers() {
-    let accepted = r#"{"code":0,"msg":"success","data":{"id":"f44bcf50-1"}}"#;
-    let origin = Origin::start(move |_| json(200, accepted)).await;
+    let accepted = accepted("f44bcf50-1");
+    let script = accepted.clone();
+    let origin = Origin::start(move |_| json(200, &script)).await;
     let (gateway, key) = example(&origin.url(), "60000").await;
     let body = r#"{"model":"nanobanano-2-2k","prompt":"a cat","webHook":"-1"}"#;
     let answer = gateway.ask(post(GENERATE, body).field("x-api-key", &key)).await;
-    answer.assert_ok(accepted);
+    answer.assert_ok(&accepted);
     let sent: Value = serde_json::from_slice(&origin.only_request().body).unwrap();
     assert_eq!((&sent["model"], &sent["imageSize"]), (&"nano-banana-2".into(), &"2K".into()));
 }
@@ -256,10 +280,8 @@ async fn what_a_stream_that_fails_midway_ends_with() {
 async fn nobody_there() {
     let refusing = Refusing::default();
     let (gateway, key) = example(&refusing.url(), "60000").await;
-    for ask in [generate(&key), result(&key, "1")] {
-        let answer = gateway.ask(ask).await;
-        assert_eq!((&*code(&answer, &gateway), answer.status), ("upstream_unreachable", 502));
-    }
+    let answer = gateway.ask(generate(&key)).await;
+    assert_eq!((&*code(&answer, &gateway), answer.status), ("upstream_unreachable", 502));
 }
 
 #[tokio::test]

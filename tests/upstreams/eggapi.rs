@@ -10,6 +10,7 @@ const BACKUP_CREDENTIAL: &str = "sk-backup-51e0c7";
 async fn example(primary: &str, backup: Option<&str>) -> (Gateway, String) {
     let directory = Directory::default();
     let key = directory.key(&["--account", "acme", "--plan", "pro"]);
+    directory.pay_in("acme", "25");
     let mut environment = vec![("EGGAPI_PRIMARY_URL", primary), ("EGGAPI_PRIMARY_KEY", CREDENTIAL)];
     if let Some(backup) = backup {
         environment
@@ -77,9 +78,14 @@ async fn the_backup_takes_over_where_the_primary_has_refused() {
             );
         }
         assert_eq!(asked(&[&primary, &backup]), [1, usize::from(*refused)], "{name}");
-        // A GET does nothing that could be done twice.
+        // Who has made the task is asked about it.
         let answer = gateway.ask(task(&key, "gen_1")).await;
-        assert_eq!((answer.status, answer.text()), (202, &*wrapped(PENDING)), "{name}");
+        if *refused {
+            assert_eq!((answer.status, answer.text()), (202, &*wrapped(PENDING)), "{name}");
+        } else {
+            assert_eq!((&*code(&answer, &gateway), answer.status), ("NOT_FOUND", 404), "{name}");
+        }
+        assert_eq!(asked(&[&primary, &backup]), [1, 2 * usize::from(*refused)], "{name}");
         for request in primary.requests() {
             assert_eq!(request.fields.all("authorization"), [format!("Bearer {CREDENTIAL}")]);
         }
@@ -105,10 +111,8 @@ async fn upstream_error_when_both_have_failed() {
     }
     let (primary, backup) = (Refusing::default(), Refusing::default());
     let (gateway, key) = example(&primary.url(), Some(&backup.url())).await;
-    for ask in [generate(&key), task(&key, "gen_1")] {
-        let answer = gateway.ask(ask).await;
-        assert_eq!((&*code(&answer, &gateway), answer.status), ("UPSTREAM_ERROR", 502));
-    }
+    let answer = gateway.ask(generate(&key)).await;
+    assert_eq!((&*code(&answer, &gateway), answer.status), ("UPSTREAM_ERROR", 502));
 }
 
 #[tokio::test]
@@ -122,9 +126,14 @@ async fn the_backup_is_not_asked_about_input_that_was_refused() {
         ("{}", 404, "NOT_FOUND", "", 404),
     ];
     for (body, status, want, words, answered) in table {
-        let primary = Origin::start(move |_| json(status, body)).await;
+        let primary = Origin::start(move |request| match request.fields.one("x-made") {
+            Some(_) => json(202, PENDING),
+            None => json(status, body),
+        })
+        .await;
         let backup = Origin::start(|_| json(202, PENDING)).await;
         let (gateway, key) = example(&primary.url(), Some(&backup.url())).await;
+        assert_eq!(gateway.ask(generate(&key).field("x-made", "1")).await.status, 202);
         for (number, ask) in [generate(&key), task(&key, "gen_1")].into_iter().enumerate() {
             let answer = gateway.ask(ask).await;
             assert_eq!(
@@ -133,7 +142,7 @@ async fn the_backup_is_not_asked_about_input_that_was_refused() {
                 "{status} {body}"
             );
             assert!(message(&answer).contains(words), "{}", message(&answer));
-            assert_eq!(asked(&[&primary, &backup]), [number + 1, 0], "{status} {body}");
+            assert_eq!(asked(&[&primary, &backup]), [number + 2, 0], "{status} {body}");
         }
     }
 }
@@ -141,13 +150,18 @@ async fn the_backup_is_not_asked_about_input_that_was_refused() {
 #[tokio::test]
 async fn a_task_that_has_failed_is_an_answer() {
     let failed = r#"{"id":"gen_1","status":"failed","error":"the model gave nothing"}"#;
-    let primary = Origin::start(move |_| json(200, failed)).await;
+    let primary = Origin::start(move |request| match &*request.method {
+        "POST" => json(202, PENDING),
+        _ => json(200, failed),
+    })
+    .await;
     let backup = Origin::start(|_| json(200, PENDING)).await;
     let (gateway, key) = example(&primary.url(), Some(&backup.url())).await;
+    assert_eq!(gateway.ask(generate(&key)).await.status, 202);
     for version in Version::BOTH {
         gateway.ask(with(task(&key, "gen_1"), version)).await.assert_ok(&wrapped(failed));
     }
-    assert_eq!(asked(&[&primary, &backup]), [2, 0]);
+    assert_eq!(asked(&[&primary, &backup]), [3, 0]);
 }
 
 #[tokio::test]
@@ -177,6 +191,7 @@ async fn half_of_a_backup_is_none() {
     let backup = Origin::start(|_| json(202, PENDING)).await;
     let directory = Directory::default();
     let key = directory.key(&["--account", "acme"]);
+    directory.pay_in("acme", "25");
     let environment = [
         ("EGGAPI_PRIMARY_URL", &*primary.url()),
         ("EGGAPI_PRIMARY_KEY", CREDENTIAL),

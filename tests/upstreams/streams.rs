@@ -31,6 +31,7 @@ async fn directed() -> (Origin, mpsc::UnboundedSender<Act>) {
             while let Some(act) = acts.recv().await {
                 match act {
                     Act::Send(bytes) => connection.wire.send(bytes).await?,
+                    Act::Wait(pause) => tokio::time::sleep(pause).await,
                     Act::Fin => return Ok(()),
                     Act::Reset => {
                         connection.reset();

@@ -14,12 +14,14 @@ use clap::Subcommand;
 
 /// Part of `keys --help`.
 const BACKUP: &str = "\
-Back up, while gateways run (cp is not enough):
+Back up, while gateways run (of a file, cp is not enough):
   sqlite3 keys.db \"VACUUM INTO 'backup.db'\"
+  pg_dump --schema=tollgate --format=custom --file=backup.dump DATABASE
 Restore; gateways read it within a second:
   rm -f keys.db keys.db-wal keys.db-shm && mv backup.db keys.db
+  pg_restore --clean --if-exists --single-transaction --dbname=DATABASE backup.dump
 
-Never copy over a store that is open: gateways do not notice, and what its -wal holds is mixed into the copy.";
+Never copy over a file that is open: gateways do not notice, and what its -wal holds is mixed into the copy.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = BACKUP)]

@@ -3,8 +3,12 @@
 mod auth;
 mod bodies;
 mod catalog;
+mod charge;
+mod idempotency;
 mod limits;
+mod pages;
 mod routes;
+mod tasks;
 mod upstreams;
 
 use self::upstreams::check_ca_file;
@@ -42,6 +46,10 @@ impl Checker<'_, '_> {
         self.routes(config);
         self.bodies(config, directory);
         self.edited_bodies(config);
+        self.pages(config);
+        self.charges(config);
+        self.tasks(config);
+        self.idempotency(config);
     }
 
     /// Something that works and will not do what it looks like.

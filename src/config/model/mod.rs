@@ -2,22 +2,28 @@
 
 mod auth;
 mod body;
+mod charge;
+mod idempotency;
 mod limit;
 mod route;
 mod server;
+mod task;
 mod upstream;
 
 pub use self::{
     auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
     body::{Body, ContentEncoding, Duplicates, Edit, Numbers, Rules, Violations},
+    charge::{Charge, Price},
+    idempotency::Idempotency,
     limit::{Limit, LimitUse, PlanLimit},
-    route::{Route, Success},
+    route::{Page, Route, Success},
     server::{RateLimitHeaders, Server},
+    task::{Task, Tasks},
     upstream::{Adapt, Credential, Ejection, Endpoint, Http2, Upstream},
 };
 
 use super::values::{Invalid, Name};
-use crate::{catalog, profile, upstream::Repeat};
+use crate::{catalog, idempotency::Policy, profile, upstream::Repeat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -48,6 +54,15 @@ pub struct Config {
     /// How request bodies are read that have a `schema` or an `edit`; a route can say otherwise in its own `body`.
     #[serde(default)]
     pub body: Body,
+    /// What becomes of the money of requests that have a `price`; a route can say otherwise in its own `charge`.
+    #[serde(default)]
+    pub charge: Charge,
+    /// Answers to requests with an `Idempotency-Key`.
+    #[serde(default)]
+    pub idempotency: Idempotency,
+    /// Asynchronous work of providers.
+    #[serde(default)]
+    pub tasks: Tasks,
     /// What providers' answers mean, by name, besides the presets: `[profile.NAME]`.
     #[serde(default)]
     pub profile: BTreeMap<String, profile::Settings>,
@@ -76,6 +91,18 @@ impl Config {
     pub fn auth_of(&self, route: &Route) -> AuthMode {
         let default = if self.auth.is_some() { AuthMode::Required } else { AuthMode::None };
         route.auth.unwrap_or(default)
+    }
+
+    /// Whether anything is written into the store for a request: what it costs, whose task it makes, or how it was answered.
+    pub(crate) fn keeps_books(&self) -> bool {
+        let costs = |price: &Price| !price.get().is_free();
+        let keeps = |route: &Route| {
+            route.serve.is_some()
+                || route.task.as_ref().is_some_and(|task| !task.sealed)
+                || route.idempotency != Policy::Off
+                || route.price.as_ref().is_some_and(costs)
+        };
+        self.route.iter().any(keeps)
     }
 
     /// Which of these plans no limit knows; none if limits do not tell plans apart.
@@ -117,6 +144,7 @@ impl Config {
                 method: None,
                 path: path.parse()?,
                 upstream: UPSTREAM.to_owned(),
+                serve: None,
                 rewrite: None,
                 auth: None,
                 scopes: Vec::new(),
@@ -125,6 +153,10 @@ impl Config {
                 parameters: None,
                 edit: Vec::new(),
                 body: Body::default(),
+                price: None,
+                charge: Charge::default(),
+                task: None,
+                idempotency: Policy::Off,
                 rules: Rules::default(),
                 success: Success::default(),
                 repeat: Repeat::default(),
@@ -137,6 +169,9 @@ impl Config {
             auth: None,
             limit: Vec::new(),
             body: Body::default(),
+            charge: Charge::default(),
+            idempotency: Idempotency::default(),
+            tasks: Tasks::default(),
             profile: BTreeMap::from([(PROFILE.to_owned(), profile)]),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),

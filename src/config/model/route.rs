@@ -1,14 +1,15 @@
-use super::{AuthMode, Body, Edit, LimitUse, Rules};
+use super::{AuthMode, Body, Charge, Edit, LimitUse, Price, Rules, Task};
 use crate::config::values::{
     Methods, Name, PathPattern, PathTemplate, SchemaSource, ScopeTemplate,
 };
-use crate::upstream::Repeat;
+use crate::{idempotency, upstream::Repeat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Which requests go where.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = serde_json::json!([{ "required": ["upstream"] }, { "required": ["serve"] }])))]
 pub struct Route {
     /// What the route is called in logs and metrics; no two are called the same. Default: method and path, such as `POST /v1/generate`.
     #[serde(default)]
@@ -20,8 +21,13 @@ pub struct Route {
     /// The paths, such as `/v1/tasks/{id}` or `/files/{*rest}`. Another route for the same path needs another method;
     /// one that names the method goes before one that answers to any.
     pub path: PathPattern,
-    /// The name of the upstream that answers.
+    /// The name of the upstream that answers; not where the gateway answers by itself (`serve`).
+    #[serde(default)]
     pub upstream: String,
+    /// What the gateway answers by itself, for the caller's own account: `usage` lists what was paid for, `usage-summary` sums it up, `tasks` lists the
+    /// tasks that were made. Lists take `page` (from 1) and `per_page` (20, at most 100).
+    #[serde(default)]
+    pub serve: Option<Page>,
     /// The path to ask for, behind the endpoint's prefix; parameters of `path` can be used. Default: the request's own path.
     #[serde(default)]
     pub rewrite: Option<PathTemplate>,
@@ -50,6 +56,21 @@ pub struct Route {
     /// How its request bodies are read, where that differs from the table `[body]`.
     #[serde(default)]
     pub body: Body,
+    /// What a request costs, taken from the caller's balance when it succeeds: an amount such as `"0.010"`, or a table such as
+    /// `{ by = "/model", table = { small = "0.010" }, times = "/num_outputs" }`. What the `table` has no row for is refused. Default: nothing.
+    #[serde(default)]
+    pub price: Option<Price>,
+    /// What becomes of the money, where that differs from the table `[charge]`.
+    #[serde(default)]
+    pub charge: Charge,
+    /// Where the id of a task is, for asynchronous providers: `{ id_in_answer = "/data/id" }` where requests make tasks, and `{ id_in_path = "id" }`,
+    /// `{ id_in_query = "id" }` or `{ id_in_body = "/id" }` where they are about one. Nobody can ask about somebody else's. Default: there are no tasks.
+    #[serde(default)]
+    pub task: Option<Task>,
+    /// Which requests have an `Idempotency-Key`, with which they are carried out and paid for once: `off`, `optional` or `required`. Needs a
+    /// `schema` and an API key; GET and HEAD never have one. Default: `off`.
+    #[serde(default)]
+    pub idempotency: idempotency::Policy,
     /// What `schema`, `parameters` and `edit` come to.
     #[serde(skip)]
     pub rules: Rules,
@@ -69,6 +90,18 @@ impl Route {
             None => format!("* {}", self.path),
         }
     }
+}
+
+/// What the gateway answers by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Page {
+    /// What was paid for, the latest first.
+    Usage,
+    /// Balance and sums.
+    UsageSummary,
+    /// The tasks that were made, the latest first.
+    Tasks,
 }
 
 /// What a success looks like.

@@ -22,7 +22,8 @@ pub struct Server {
     #[serde(deserialize_with = "some_socket_address")]
     #[schemars(with = "Option<SocketAddress>")]
     pub admin: Option<SocketAddr>,
-    /// Where keys are kept: `sqlite://tollgate.db`, relative to the working directory, or `sqlite:///var/lib/tollgate.db`. `TOLLGATE_STORE` goes before it.
+    /// Where keys are kept: `sqlite://tollgate.db`, relative to the working directory, `sqlite:///var/lib/tollgate.db`, or
+    /// `postgres://user:password@host/database?sslmode=verify-full`. `TOLLGATE_STORE` goes before it.
     /// Default: none.
     pub store: Option<StoreAddress>,
     /// Where requests are counted: `local` for in this process, or the URL of a Redis that several processes share, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`

@@ -3,6 +3,7 @@ mod access;
 mod bodies;
 mod files;
 mod mistakes;
+mod money;
 mod schema;
 mod secrets;
 
@@ -132,6 +133,19 @@ duplicates = "last"
 numbers = "safe"
 violations = "all"
 
+[charge]
+on_disconnect = "cancel"
+time_limit = "10m"
+at_time_limit = "settle"
+
+[tasks]
+retention = "2h"
+seal_keys = ["${KEY}${KEY}${KEY}${KEY}"]
+
+[idempotency]
+retention = "3h"
+max_bytes = "1KiB"
+
 [profile.mine]
 extends = "grsai"
 message = ["/msg"]
@@ -140,6 +154,7 @@ retry_after = ["/wait"]
 idempotency_header = "idempotency-key"
 redact = ["Mine"]
 without = ["failed"]
+work = { at = ["/state", "/data/state"], succeeded = "done", failed = ["broken", 3] }
 [[profile.mine.rule]]
 name = "seats"
 status = ["4xx", 503]
@@ -247,6 +262,42 @@ remove = "/c/d"
 map = "/model"
 [route.edit.values]
 small = { model = "x-1", size = 1 }
+
+[[route]]
+method = "POST"
+path = "/tasks"
+upstream = "other"
+schema = "body.json"
+idempotency = "required"
+price = { by = "/model", table = { small = "0.010", large = "0.045" }, times = "/n" }
+charge = { on_disconnect = "on-accept", time_limit = "20m", at_time_limit = "release" }
+
+[[route]]
+method = "POST"
+path = "/jobs"
+upstream = "other"
+price = { amount = "0.5" }
+[[route]]
+method = "PUT"
+path = "/jobs"
+upstream = "other"
+task = { id_in_answer = "/data/id" }
+[[route]]
+path = "/jobs/{id}"
+upstream = "other"
+task = { id_in_path = "id" }
+[[route]]
+path = "/usage"
+serve = "usage"
+[[route]]
+path = "/job"
+upstream = "other"
+task = { id_in_query = "id" }
+[[route]]
+path = "/job/result"
+upstream = "other"
+schema = "body.json"
+task = { id_in_body = "/id", sealed = false }
 "#;
 
 /// A directory with the files that `EVERYTHING` names.

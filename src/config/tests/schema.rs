@@ -38,6 +38,7 @@ fn keys_of_document(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>
                     ".profile.*.rule[].header",
                     ".catalog.entries",
                     ".limit[].plans",
+                    ".route[].price.table",
                 ]
                 .contains(&path)
                     || path.ends_with(".edit[].values")

@@ -1,8 +1,9 @@
 //! A secret in every place, as a variable and as it is, with everything broken around it: it is never repeated.
 use super::*;
 
-const PLACES: [&str; 28] = [
+const PLACES: [&str; 29] = [
     "server.unknown = VALUE",
+    "server.store = VALUE",
     "server = VALUE",
     "server = { listen = VALUE, admin = VALUE, workers = VALUE, via = VALUE, trusted_proxies = [VALUE], \
      idle_timeout = VALUE, drain_timeout = VALUE, max_uri_bytes = VALUE, access_log = VALUE }",

@@ -1,4 +1,5 @@
 //! What single values may be. Each type says so itself, to serde and to the JSON Schema, and none repeats what it found.
+mod amount;
 mod identity;
 mod json_pointer;
 mod json_value;
@@ -15,6 +16,7 @@ mod text;
 mod url;
 
 pub use self::{
+    amount::PriceAmount,
     identity::{
         Digest, FieldName, KeyPrefix, Label, LimitName, Moment, Realm, Scope, ScopeTemplate,
     },

@@ -4,7 +4,8 @@ use crate::store::StoreUrl;
 use serde::{Serialize, Serializer};
 use std::str::FromStr;
 
-/// Where keys are kept. A relative path starts at the working directory.
+/// Where keys are kept: `sqlite://PATH`, where a relative path starts at the working directory, or
+/// `postgres://user:password@host/database`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreAddress(StoreUrl);
 
@@ -25,7 +26,8 @@ impl FromStr for StoreAddress {
 }
 
 text_value!(StoreAddress, "StoreAddress", "a string, such as \"sqlite://tollgate.db\"", {
-    "type": "string", "pattern": "^sqlite://.+", "examples": ["sqlite://tollgate.db", "sqlite:///var/lib/tollgate/keys.db"]
+    "type": "string", "pattern": "^(sqlite|postgres|postgresql)://.+",
+    "examples": ["sqlite://tollgate.db", "sqlite:///var/lib/tollgate/keys.db", "postgres://tollgate:${PGPASSWORD}@db.example.com/tollgate?sslmode=verify-full"]
 });
 
 /// Where requests are counted: `"local"` for in this process, or the URL of a Redis that several share.
@@ -101,7 +103,9 @@ mod tests {
     #[test]
     fn stores_and_counters() {
         assert!("sqlite://tollgate.db".parse::<StoreAddress>().is_ok());
-        for text in ["", "tollgate.db", "postgres://u:s3cret@h/d", "mysql://u:s3cret@h"] {
+        #[cfg(feature = "postgres")]
+        assert!("postgres://u:s3cret@h/d".parse::<StoreAddress>().is_ok());
+        for text in ["", "tollgate.db", "postgres://u:s3cret@h", "mysql://u:s3cret@h"] {
             let error = text.parse::<StoreAddress>().unwrap_err().to_string();
             assert!(!error.contains("s3cret"), "{error}");
         }

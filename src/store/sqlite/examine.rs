@@ -5,19 +5,19 @@ use super::{
     migrate::{MIGRATIONS, version},
     open::{Found, PATIENCE, look},
 };
-use crate::store::{StoreError, StoreUrl};
+use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
 
 impl Store {
-    /// The plans that its keys are on. A store that is not there yet has none, and is not made.
+    /// The plans that its keys are on.
     ///
     /// The file stays as it is; even a reader may leave `-wal` and `-shm` beside it, as its log needs them.
     ///
     /// # Errors
     ///
     /// If it cannot be looked at or opened, or if it is not there and there is no directory for it.
-    pub(crate) fn plans(url: &StoreUrl) -> Result<Vec<String>, StoreError> {
-        let StoreUrl::Sqlite(path) = url;
+    pub(in crate::store) fn plans(path: &Path) -> Result<Vec<String>, StoreError> {
         if look(path)? != Found::File {
             return Ok(Vec::new());
         }

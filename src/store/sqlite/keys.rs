@@ -1,5 +1,8 @@
 use super::{Store, accounts::account, next_revision, rows, time, time_if_any};
-use crate::store::{KeyError, Name, NewKey, Rotation, StoreError, StoredKey};
+use crate::store::{
+    KeyError, Name, NewKey, Rotation, StoreError, StoredKey,
+    key::{only_one, read_scopes},
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, ToSql, Transaction, named_params};
 
@@ -35,17 +38,7 @@ impl Store {
 
     /// The key with this id, else the only one whose id begins like this.
     pub(crate) fn key(&self, id: &str) -> Result<StoredKey, KeyError> {
-        if let Some(key) = find(&self.connection, id)? {
-            return Ok(key);
-        }
-        // No id has a character beyond the last one.
-        let beyond = format!("{id}\u{10ffff}");
-        let found = select(&self.connection, "k.id BETWEEN ?1 AND ?2 LIMIT 2", &[&id, &beyond])?;
-        match <[StoredKey; 1]>::try_from(found) {
-            Ok([key]) => Ok(key),
-            Err(found) if found.is_empty() => Err(KeyError::NoSuchKey(id.to_owned())),
-            Err(_) => Err(KeyError::Ambiguous(id.to_owned())),
-        }
+        key(&self.connection, id)
     }
 
     /// Stores a key.
@@ -91,46 +84,56 @@ impl Store {
     ) -> Result<(StoredKey, StoredKey), KeyError> {
         let change = self.change()?;
         let old = must_find(&change, id)?;
-        if old.revoked_at.is_some() {
-            return Err(KeyError::Revoked(old.id));
-        }
-        if let Some(to) = old.rotated_to {
-            return Err(KeyError::Rotated { id: old.id, to });
-        }
+        let ends = rotation.ends(&old, now)?;
         let revision = next_revision(&change)?;
         let new = Name::random_id();
-        succeed(&change, &old, &new, rotation, revision, now)?;
+        succeed(&change, &old, &new, rotation, ends, revision, now)?;
         let both = (must_find(&change, &new)?, must_find(&change, id)?);
         change.commit()?;
         Ok(both)
     }
 }
 
-/// Writes the successor, and the end of the old key.
+/// The key with this id, else the only one whose id begins like this.
+pub(super) fn key(connection: &Connection, id: &str) -> Result<StoredKey, KeyError> {
+    if let Some(key) = find(connection, id)? {
+        return Ok(key);
+    }
+    // No id has a character beyond the last one.
+    let beyond = format!("{id}\u{10ffff}");
+    let found = select(connection, "k.id BETWEEN ?1 AND ?2 LIMIT 2", &[&id, &beyond])?;
+    only_one(found, id)
+}
+
+/// Writes the successor and the end of the old key, and limits the one as the other.
 fn succeed(
     change: &Transaction<'_>,
     old: &StoredKey,
     new: &str,
     rotation: &Rotation,
+    (ends_at, old_ends_at): (Option<Timestamp>, Timestamp),
     revision: i64,
     now: Timestamp,
-) -> Result<(), KeyError> {
-    let Rotation { digest, life, old_ends_at } = rotation;
-    let ends_at = life.end(old, now)?;
+) -> rusqlite::Result<()> {
     change.execute(
         "INSERT INTO keys (id, digest, account, plan, scopes, note, created_at, expires_at, rotated_from, revision)
          SELECT :id, :digest, account, plan, scopes, note, :now, :expires_at, row, :revision
          FROM keys WHERE row = :old",
         named_params! {
-            ":id": new, ":digest": digest.as_bytes(), ":now": now.as_millisecond(),
+            ":id": new, ":digest": rotation.digest.as_bytes(), ":now": now.as_millisecond(),
             ":expires_at": ends_at.map(Timestamp::as_millisecond),
             ":revision": revision, ":old": old.row,
         },
     )?;
-    let old_ends_at = old.expires_at.map_or(*old_ends_at, |end| end.min(*old_ends_at));
     change.execute(
         "UPDATE keys SET expires_at = ?2, rotated_to = ?3, revision = ?4 WHERE row = ?1",
         (old.row, old_ends_at.as_millisecond(), change.last_insert_rowid(), revision),
+    )?;
+    change.execute(
+        "INSERT INTO spend_limits (account, key, period, amount, start, spent, carried)
+         SELECT account, ?2, period, amount, start, spent, spent FROM spend_limits
+         WHERE key = ?1 AND account = (SELECT id FROM accounts WHERE name = ?3)",
+        (&old.id, new, &old.account),
     )?;
     Ok(())
 }
@@ -188,8 +191,7 @@ fn read(row: &Row<'_>) -> Result<StoredKey, StoreError> {
         id: row.get(1)?,
         account: row.get(2)?,
         plan: row.get(3)?,
-        scopes: serde_json::from_str(&scopes)
-            .map_err(|_| StoreError::corrupt("scopes are no array of strings"))?,
+        scopes: read_scopes(&scopes)?,
         note: row.get(5)?,
         created_at: time(row, 6)?,
         expires_at: time_if_any(row, 7)?,

@@ -1,23 +1,25 @@
 //! The store in a SQLite file.
 
 mod accounts;
+mod balance;
+mod books;
 mod changes;
+mod entries;
 mod examine;
+mod follow;
+mod holds;
+mod idempotency;
 mod import;
 mod keys;
 mod migrate;
 mod open;
+mod tasks;
+mod usage;
+mod verify;
 
-#[cfg(test)]
-pub(super) use self::import::Clash;
-pub(crate) use self::import::{ImportError, Imported};
-pub(crate) use self::open::Missing;
-pub(super) use self::{
-    changes::{Changes, Snapshot},
-    open::Identity,
-};
+pub(super) use self::{books::SqliteBooks, follow::Source};
 
-use super::{StoreError, StoreUrl};
+use super::{StoreError, key::instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
@@ -29,16 +31,6 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the store; if there is none, it is made or that is an error.
-    ///
-    /// # Errors
-    ///
-    /// If that is not possible, or what is there is no store that this version can use.
-    pub(crate) fn open(url: &StoreUrl, missing: Missing) -> Result<Self, StoreError> {
-        let StoreUrl::Sqlite(path) = url;
-        Self::open_path(path, missing)
-    }
-
     /// Asks this, instead of giving up after a few seconds, whenever another process keeps the store locked: whether
     /// to try again, after so many attempts.
     pub(crate) fn when_locked(&mut self, try_again: fn(i32) -> bool) -> Result<(), StoreError> {
@@ -71,11 +63,6 @@ fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, StoreError> {
 /// The same, where there may be none.
 fn time_if_any(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, StoreError> {
     row.get::<_, Option<i64>>(column)?.map(instant).transpose()
-}
-
-fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(milliseconds)
-        .map_err(|_| StoreError::corrupt("a time is out of range"))
 }
 
 /// All that a query found, each row read by a function of ours.

@@ -2,7 +2,7 @@ use super::{
     Store,
     migrate::{MIGRATIONS, migrate, version},
 };
-use crate::store::StoreError;
+use crate::store::{Missing, StoreError};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fs::{self, OpenOptions},
@@ -16,23 +16,16 @@ use std::{
 /// How long another process may keep the file locked.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What to do if there is no file, or an empty one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
-    Create,
-    Refuse,
-}
-
 /// Which file a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Identity {
+pub(super) struct Identity {
     device: u64,
     inode: u64,
 }
 
 impl Identity {
     /// Of the file that is there now.
-    pub(in crate::store) fn of(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::Missing,
             _ => StoreError::Look(error),

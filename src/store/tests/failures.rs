@@ -1,7 +1,8 @@
+//! What befalls a file.
+
 use super::{Directory, at, digest, key, open};
 use crate::store::{
-    ImportError, KeyError, NewKey, Store, StoreError,
-    sqlite::{Missing, Snapshot},
+    ImportError, KeyError, Missing, NewKey, StoreError, changes::Snapshot, sqlite::Store,
 };
 use rusqlite::Connection;
 use std::{fs, os::unix::fs::FileExt, time::Duration};

@@ -1,19 +1,28 @@
-use super::{Directory, at, digest, key, name, scopes};
-use crate::store::{KeyError, Life, NewKey, Rotation, State, Store, StoredKey};
+use super::{Kind, Place, at, digest, key, name, scopes};
+use crate::store::{KeyError, Life, NewKey, Rotation, State, StoredKey};
 use jiff::Timestamp;
+
+for_each_kind! {
+    what_is_stored_comes_back
+    an_id_or_its_beginning
+    pages
+    revoked_for_good
+    rotation_keeps_what_the_key_was
+    how_long_the_two_live
+    accounts_are_suspended_and_resumed
+}
 
 fn rotation(to: &str, life: Life, old_ends_at: Timestamp) -> Rotation {
     Rotation { digest: digest(to), life, old_ends_at }
 }
 
-fn revision(store: &Store) -> i64 {
-    store.connection.query_row("SELECT value FROM revision", [], |row| row.get(0)).unwrap()
+fn revision(place: &Place) -> String {
+    place.sql("SELECT value FROM revision")
 }
 
-#[test]
-fn what_is_stored_comes_back() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn what_is_stored_comes_back(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     let new = NewKey {
         plan: Some(name("pro")),
         scopes: scopes(&["b", "a"]),
@@ -36,10 +45,9 @@ fn what_is_stored_comes_back() {
     assert_eq!(store.accounts("", 10).unwrap()[0].keys, 2);
 }
 
-#[test]
-fn an_id_or_its_beginning() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn an_id_or_its_beginning(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     for id in ["key_a", "key_ab", "key_b", "100%"] {
         let digest = digest(&id.replace('%', "-"));
         store.create(&NewKey { id: Some(name(id)), digest, ..key("x") }, at(1)).unwrap();
@@ -53,10 +61,9 @@ fn an_id_or_its_beginning() {
     assert!(matches!(found("%"), Err(KeyError::NoSuchKey(_))));
 }
 
-#[test]
-fn pages() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn pages(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     for number in 0..7 {
         let account = name(if number % 2 == 0 { "even" } else { "odd" });
         store.create(&NewKey { account, ..key(&format!("k{number}")) }, at(number)).unwrap();
@@ -77,30 +84,28 @@ fn pages() {
     }
 }
 
-#[test]
-fn revoked_for_good() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn revoked_for_good(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     store.create(&key("a"), at(1)).unwrap();
     let (revoked, new) = store.revoke("a", at(2)).unwrap();
     assert_eq!(
         (revoked.revoked_at, new, revoked.state(at(2))),
         (Some(at(2)), true, State::Revoked)
     );
-    let before = revision(&store);
+    let before = revision(&place);
     let (revoked, new) = store.revoke("a", at(3)).unwrap();
     assert_eq!((revoked.revoked_at, new), (Some(at(2)), false));
-    assert_eq!(revision(&store), before, "nothing has changed");
+    assert_eq!(revision(&place), before, "nothing has changed");
     assert!(matches!(store.revoke("b", at(3)), Err(KeyError::NoSuchKey(_))));
     // Half an id revokes nothing.
     store.create(&key("long"), at(1)).unwrap();
     assert!(matches!(store.revoke("lon", at(3)), Err(KeyError::NoSuchKey(_))));
 }
 
-#[test]
-fn rotation_keeps_what_the_key_was() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn rotation_keeps_what_the_key_was(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     let old = NewKey {
         plan: Some(name("pro")),
         scopes: scopes(&["a"]),
@@ -122,8 +127,7 @@ fn rotation_keeps_what_the_key_was() {
     assert!(matches!(revoked, Err(KeyError::Revoked(_))), "{revoked:?}");
 }
 
-#[test]
-fn how_long_the_two_live() {
+fn how_long_the_two_live(kind: Kind) {
     // (the old key's end, the wanted life, the end of the grace) -> (old, new)
     let table = [
         (None, Life::AsBefore, 60, (Some(60), None)),
@@ -132,8 +136,8 @@ fn how_long_the_two_live() {
         (Some(100), Life::Endless, 50, (Some(50), None)),
     ];
     for (end, life, grace, (old_end, new_end)) in table {
-        let directory = Directory::new();
-        let mut store = directory.store();
+        let place = Place::new(kind);
+        let mut store = place.store();
         store.create(&NewKey { expires_at: end.map(at), ..key("old") }, at(0)).unwrap();
         let (new, old) = store.rotate("old", &rotation("new", life, at(grace)), at(50)).unwrap();
         assert_eq!(
@@ -144,10 +148,9 @@ fn how_long_the_two_live() {
     }
 }
 
-#[test]
-fn accounts_are_suspended_and_resumed() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn accounts_are_suspended_and_resumed(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     store.create(&key("a"), at(1)).unwrap();
     assert!(matches!(store.set_suspended("nobody", true, at(2)), Err(KeyError::NoSuchAccount(_))));
     for (suspended, new) in [(true, true), (true, false), (false, true), (false, false)] {

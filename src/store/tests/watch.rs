@@ -1,4 +1,4 @@
-use super::{Directory, at, digest, key, name, open, scopes};
+use super::{Directory, Kind, Place, at, digest, key, name, open, scopes};
 use crate::{
     auth::{KeyRecord, KeyTable},
     store::{KeyWatch, NewKey, StoreError, StoreUrl, follow::Follower},
@@ -11,19 +11,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-fn follow(path: &Path) -> (Follower, KeyTable) {
-    let table = KeyTable::default();
-    (Follower::open(path.to_owned(), table.clone()).unwrap(), table)
+for_each_kind! {
+    everything_at_first_then_what_is_new
+    an_account_is_suspended
+    a_backup_is_restored
+    the_thread_sees_changes_and_stops
 }
 
-fn get(table: &KeyTable, key: &str) -> Option<KeyRecord> {
+pub(super) fn follow(url: &StoreUrl) -> (Follower, KeyTable) {
+    let table = KeyTable::default();
+    (Follower::open(url, table.clone()).unwrap(), table)
+}
+
+fn follow_file(path: &Path) -> (Follower, KeyTable) {
+    follow(&StoreUrl::Sqlite(path.to_owned()))
+}
+
+pub(super) fn get(table: &KeyTable, key: &str) -> Option<KeyRecord> {
     table.get(&digest(key))
 }
 
-#[test]
-fn everything_at_first_then_what_is_new() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn everything_at_first_then_what_is_new(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     let full = NewKey {
         plan: Some(name("pro")),
         scopes: scopes(&["a", "b"]),
@@ -31,7 +41,7 @@ fn everything_at_first_then_what_is_new() {
         ..key("one")
     };
     store.create(&full, at(1)).unwrap();
-    let (mut follower, table) = follow(&directory.path("keys.db"));
+    let (mut follower, table) = follow(&place.url());
     let one = get(&table, "one").unwrap();
     assert_eq!((one.principal.account(), one.principal.key_id()), ("acme", "one"));
     assert_eq!(one.principal.plan(), Some("pro"));
@@ -52,13 +62,12 @@ fn everything_at_first_then_what_is_new() {
 }
 
 /// All keys of an account, those that requests carry included, without any of them being read again.
-#[test]
-fn an_account_is_suspended() {
-    let directory = Directory::new();
-    let mut store = directory.store();
+fn an_account_is_suspended(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     store.create(&key("a"), at(1)).unwrap();
     store.create(&NewKey { account: name("other"), ..key("b") }, at(1)).unwrap();
-    let (mut follower, table) = follow(&directory.path("keys.db"));
+    let (mut follower, table) = follow(&place.url());
     let held = get(&table, "a").unwrap().principal;
     for suspended in [true, false] {
         store.set_suspended("acme", suspended, at(2)).unwrap();
@@ -67,7 +76,7 @@ fn an_account_is_suspended() {
         assert!(!get(&table, "b").unwrap().principal.is_suspended());
     }
     // Still the same account after everything is read again.
-    follower.open = None;
+    follower.close();
     follower.poll().unwrap();
     store.set_suspended("acme", true, at(3)).unwrap();
     follower.poll().unwrap();
@@ -80,7 +89,7 @@ fn another_file_in_its_place() {
     let (path, other) = (directory.path("keys.db"), directory.path("other.db"));
     open(&path).create(&key("old"), at(1)).unwrap();
     open(&other).create(&key("new"), at(1)).unwrap();
-    let (mut follower, table) = follow(&path);
+    let (mut follower, table) = follow_file(&path);
     fs::rename(&other, &path).unwrap();
     follower.poll().unwrap();
     assert!(get(&table, "old").is_none() && get(&table, "new").is_some());
@@ -89,19 +98,14 @@ fn another_file_in_its_place() {
     assert!(get(&table, "newer").is_some());
 }
 
-/// An older state, written into the same file.
-#[test]
-fn a_backup_is_restored() {
-    let directory = Directory::new();
-    let path = directory.path("keys.db");
-    let mut store = open(&path);
+/// An older state, written over what was there.
+fn a_backup_is_restored(kind: Kind) {
+    let place = Place::new(kind);
+    let mut store = place.store();
     store.create(&key("kept"), at(1)).unwrap();
-    store.connection.execute_batch("CREATE TABLE backup AS SELECT * FROM keys").unwrap();
     store.create(&key("gone"), at(2)).unwrap();
-    let (mut follower, table) = follow(&path);
-    let restore = "BEGIN; DELETE FROM keys; INSERT INTO keys SELECT * FROM backup;
-                   UPDATE revision SET value = 1; COMMIT";
-    store.connection.execute_batch(restore).unwrap();
+    let (mut follower, table) = follow(&place.url());
+    place.sql("BEGIN; DELETE FROM keys WHERE id = 'gone'; UPDATE revision SET value = 1; COMMIT");
     follower.poll().unwrap();
     assert!(get(&table, "kept").is_some() && get(&table, "gone").is_none());
 }
@@ -112,7 +116,7 @@ fn keys_outlive_a_failure() {
     let directory = Directory::new();
     let (path, aside) = (directory.path("keys.db"), directory.path("aside.db"));
     open(&path).create(&key("a"), at(1)).unwrap();
-    let (mut follower, table) = follow(&path);
+    let (mut follower, table) = follow_file(&path);
     fs::rename(&path, &aside).unwrap();
     let damages: [(&str, fn(&Path)); 4] = [
         ("gone", |_| {}),
@@ -131,7 +135,7 @@ fn keys_outlive_a_failure() {
             assert!(get(&table, "a").is_some(), "{what}");
         }
     }
-    assert!(matches!(follower.poll(), Err(StoreError::Newer { found: 9, known: 1 })));
+    assert!(matches!(follower.poll(), Err(StoreError::Newer { found: 9, known: 2 })));
     fs::rename(&aside, &path).unwrap();
     open(&path).create(&key("b"), at(2)).unwrap();
     follower.poll().unwrap();
@@ -139,33 +143,38 @@ fn keys_outlive_a_failure() {
 }
 
 /// The thread, with its real interval.
-#[test]
-fn the_thread_sees_changes_and_stops() {
-    let directory = Directory::new();
-    let path = directory.path("keys.db");
-    let url: StoreUrl = format!("sqlite://{}", path.display()).parse().unwrap();
+fn the_thread_sees_changes_and_stops(kind: Kind) {
+    let place = Place::new(kind);
     let table = KeyTable::default();
-    let watch = KeyWatch::start(&url, table.clone()).unwrap();
+    let watch = KeyWatch::start(&place.url(), table.clone()).unwrap();
     assert!(watch.is_healthy());
 
+    let mut store = place.store();
     let began = Instant::now();
-    open(&path).create(&key("a"), at(1)).unwrap();
+    store.create(&key("a"), at(1)).unwrap();
     wait_until(|| get(&table, "a").is_some());
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-
-    let aside = directory.path("aside.db");
-    fs::rename(&path, &aside).unwrap();
-    wait_until(|| !watch.is_healthy());
-    fs::rename(&aside, &path).unwrap();
-    wait_until(|| watch.is_healthy());
 
     let began = Instant::now();
     drop(watch);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
+#[test]
+fn the_thread_notices_when_a_file_is_gone_and_back() {
+    let directory = Directory::new();
+    let path = directory.path("keys.db");
+    let url = StoreUrl::Sqlite(path.clone());
+    let watch = KeyWatch::start(&url, KeyTable::default()).unwrap();
+    let aside = directory.path("aside.db");
+    fs::rename(&path, &aside).unwrap();
+    wait_until(|| !watch.is_healthy());
+    fs::rename(&aside, &path).unwrap();
+    wait_until(|| watch.is_healthy());
+}
+
 #[track_caller]
-fn wait_until(happened: impl Fn() -> bool) {
+pub(super) fn wait_until(mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !happened() {
         assert!(Instant::now() < deadline, "did not happen");
