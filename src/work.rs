@@ -43,6 +43,12 @@ impl WorkReport {
         self.said().goes_on = true;
     }
 
+    /// Says that something has come that was not read: it may go on or not.
+    #[cfg(feature = "profile")]
+    pub(crate) fn was_not_read(&self) {
+        self.said().goes_on = false;
+    }
+
     /// How it has ended, if that was said.
     pub fn end(&self) -> Option<WorkEnd> {
         self.said().end.clone()

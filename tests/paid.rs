@@ -734,6 +734,16 @@ async fn results_of_every_shape() {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 4\r\n\r\n";
             vec![Act::send(format!("{head}\x7fPNG"))]
         }
+        "/tasks/head" => vec![Act::send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")],
+        "/tasks/empty" => vec![Act::send("HTTP/1.1 204 No Content\r\n\r\n")],
+        "/tasks/long-stream" => {
+            let last = format!(
+                "data: {{\"b64\":\"{}\",\"status\":\"succeeded\"}}\n\n",
+                "x".repeat(1_200_000)
+            );
+            let begun = [EVENTS.as_bytes(), &chunk("data: {\"status\":\"running\"}\n\n")].concat();
+            vec![Act::send([&*begun, &*chunk(last), LAST_CHUNK.as_bytes()].concat())]
+        }
         _ => json(202, r#"{"status":"new"}"#),
     })
     .await;
@@ -747,14 +757,21 @@ async fn results_of_every_shape() {
         ("large", "0.98", "0.00"),
         ("stream", "0.97", "0.00"),
         ("picture", "0.96", "0.00"),
-        ("unknown", "0.95", "0.01"),
+        ("long-stream", "0.95", "0.00"),
+        ("unknown", "0.94", "0.01"),
+        ("empty", "0.93", "0.02"),
     ] {
         assert_eq!(make(id, "running").await.status, 201);
         assert!((200..300).contains(&shop.task(id).await.status), "{id}");
         shop.assert_balance(available, held, id);
     }
+    make("head", "running").await;
+    let mut head = get("/tasks/head", &shop.acme);
+    head.method = http::Method::HEAD;
+    assert_eq!(shop.gateway.ask(head).await.status, 200);
+    shop.assert_balance("0.92", "0.03", "nothing was seen of it");
     assert_ne!(shop.gateway.ask(post("/paid", &shop.acme)).await.status, 200);
-    shop.assert_balance("0.95", "0.01", "nobody has done anything");
+    shop.assert_balance("0.92", "0.03", "nobody has done anything");
 }
 
 /// The money is back, and so there is nothing to be had for it any more.
@@ -788,7 +805,10 @@ async fn no_result_of_what_was_given_back() {
     let id = holds[0]["id"].as_str().unwrap();
     assert_eq!(run(&["ledger", "release", id, "--store", &store], &[]).0, 0);
     let ask = get("/tasks/t-2", &shop.acme).field("x-say", "succeeded");
-    assert_eq!(code(&shop.gateway.ask(ask).await, &shop.gateway), "task_not_found");
+    for _ in 0..2 {
+        let answer = shop.gateway.ask(ask.clone()).await;
+        assert_eq!(code(&answer, &shop.gateway), "task_not_found");
+    }
     shop.assert_balance("1.00", "0.00", "somebody has given it back");
 }
 

@@ -284,7 +284,9 @@ where
             Kind::Free(body) => body.is_end_stream(),
             Kind::Paid(PaidBody { rest: Some(rest), .. }) => {
                 let shown = rest.ready.is_empty() && rest.last.is_none() && rest.failed.is_none();
-                shown && rest.ending.is_none() && (rest.ended || rest.inner.is_end_stream())
+                // As long as the bill is open, its end has to be asked for.
+                let is_over = rest.ended || rest.inner.is_end_stream() && !rest.bill.is_open();
+                shown && rest.ending.is_none() && is_over
             }
             Kind::Paid(PaidBody { rest: None, .. }) => true,
             Kind::Ours(bytes) => bytes.is_none(),

@@ -17,9 +17,16 @@ pub(crate) fn only<'a>(
     let Some(body) = body else { return Ok(None) };
     let mut value = body.root();
     for step in at.steps() {
-        let same = |(name, _): &(&str, Value<'_>)| name.eq_ignore_ascii_case(step.as_str());
-        if value.members().is_some_and(|members| members.filter(same).count() > 1) {
-            return Err(refused(at, "must be there once, whatever the case of its letters"));
+        let mut there = 0;
+        for (name, _) in value.members().into_iter().flatten() {
+            if name == step.as_str() {
+                there += 1;
+            } else if is_same_but_for_case(name, step.as_str()) {
+                there += 2;
+            }
+        }
+        if there > 1 {
+            return Err(refused(at, "must be there once, and in these letters"));
         }
         match value.step(step) {
             Some(next) => value = next,
@@ -27,6 +34,15 @@ pub(crate) fn only<'a>(
         }
     }
     Ok(Some(value))
+}
+
+/// As Unicode folds case simply (and so what reads `ſ` as `s`).
+fn is_same_but_for_case(one: &str, other: &str) -> bool {
+    let fold = |text: &str| {
+        text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>()
+    };
+    // Most names are something else, and need no memory to say so.
+    one.chars().count() == other.chars().count() && fold(one) == fold(other)
 }
 
 /// What is wrong with what stands at a place.

@@ -145,7 +145,7 @@ mod tests {
         let item = |micros, name: &str| Ok((micros, Some(name.to_owned())));
         let nameless = || Err(Fault::violation("model", "model must be a string"));
         let twice = |name: &'static str| {
-            let detail = format!("{name} must be there once, whatever the case of its letters");
+            let detail = format!("{name} must be there once, and in these letters");
             Err(Fault::violation(name, detail))
         };
         let refused = || {
@@ -164,6 +164,9 @@ mod tests {
             (&each, r#""a""#, nameless()),
             (&each, r#"{"model":"a","Model":"b"}"#, twice("model")),
             (&many, r#"{"model":"a","num_outputs":1,"Num_Outputs":4}"#, twice("num_outputs")),
+            (&many, r#"{"model":"a","Num_Outputs":4}"#, twice("num_outputs")),
+            (&many, "{\"model\":\"a\",\"num_outputſ\":4}", twice("num_outputs")),
+            (&each, "{\"K\":1,\"model\":\"a\"}", item(10_000, "a")),
             (&each, r#"{"model":"a","num_outputs":1,"Num_Outputs":4}"#, item(10_000, "a")),
             (&many, r#"{"model":"a"}"#, item(10_000, "a")),
             (&many, r#"{"model":"a","num_outputs":4}"#, item(40_000, "a")),

@@ -173,6 +173,9 @@ where
         self.between = piece.ends;
         if !piece.whole {
             self.unread = true;
+            if let Some(report) = &self.voice.report {
+                report.was_not_read();
+            }
             return Ok((piece.raw, true));
         }
         let event = Event::read(self.framing, &piece.raw);

@@ -134,9 +134,12 @@ where
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 Some(Err(error)) => {
-                    // It broke off, and nobody knows after what.
+                    // It broke off: what there is cannot be given again.
                     self.ended = true;
-                    self.ending = Some(self.shared.store.keep(&self.name, None));
+                    self.ending = Some(match fate_of_stream(&self.report) {
+                        Fate::GiveBack => self.shared.store.forget(&self.name),
+                        Fate::Keep | Fate::Spend => self.shared.store.keep(&self.name, None),
+                    });
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => {

@@ -47,6 +47,13 @@ where
     let Some(mut task) = task else {
         return Ok(refuse.with(&Fault::TaskNotFound).map(TaskBody::ours));
     };
+    // Somebody may have given the money back meanwhile.
+    if task.state == WorkState::Succeeded && task.is_paid {
+        let ended = shared.store.end(&shared.scope, &id, WorkState::Succeeded).await;
+        if let Err(fault) = may_be_shown(&task, ended) {
+            return Ok(refuse.with(&fault).map(TaskBody::ours));
+        }
+    }
     let put = |provider_id: Box<str>| {
         shared.id.as_ref().and_then(|place| place.put(&mut request, &id, &provider_id))
     };
@@ -79,12 +86,13 @@ where
 }
 
 /// How far the task is, by an answer about it. What is paid for and says nothing that can be read, such as one with pictures in it, is a
-/// result.
-fn state<B>(task: &Task, report: &WorkReport, answer: Option<&Response<B>>) -> WorkState {
+/// result; what is empty is none, as to a HEAD.
+fn state<B: Body>(task: &Task, report: &WorkReport, answer: Option<&Response<B>>) -> WorkState {
     let is_result = |answer: &Response<B>| {
         answer.status().is_success()
             && answer.status() != StatusCode::ACCEPTED
             && !is_stream(answer)
+            && !answer.body().is_end_stream()
     };
     match report.end() {
         Some(WorkEnd::Succeeded) => WorkState::Succeeded,
@@ -106,13 +114,14 @@ pub(super) fn may_be_shown(
     ended: Result<Option<Ended>, LedgerError>,
 ) -> Result<(), Fault> {
     match ended {
-        Ok(None | Some(Ended::Settled)) => Ok(()),
+        Ok(Some(Ended::Settled)) => Ok(()),
+        Ok(None) if !task.is_paid => Ok(()),
         // It said that it had failed, and the money is back.
-        Ok(Some(_)) if task.state == WorkState::Failed => {
+        Ok(_) if task.state == WorkState::Failed => {
             Err(UpstreamFault::new(UpstreamKind::Unexpected, Cause::Other).into())
         }
         // Its time is over, or somebody has given the money back by hand.
-        Ok(Some(_)) => Err(Fault::TaskNotFound),
+        Ok(_) => Err(Fault::TaskNotFound),
         Err(error) => {
             error.log("tasks");
             Err(Fault::StoreUnavailable)

@@ -72,6 +72,14 @@ impl<B: Body<Data = Bytes> + Unpin, T: TaskStore> Watched<B, T> {
             }
             let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
+                // All that could be read of it is the result.
+                None if !self.said && !self.report.is_going_on() => {
+                    (self.said, self.over) = (true, true);
+                    let state = WorkState::Succeeded;
+                    let ending = self.shared.store.end(&self.shared.scope, &self.id, state);
+                    self.ending = Some((state, ending));
+                    continue;
+                }
                 other => return Poll::Ready(other),
             };
             let state = match self.report.end().filter(|_| !self.said) {
@@ -136,9 +144,8 @@ impl<B: Body<Data = Bytes> + Unpin, T: TaskStore> Body for TaskBody<B, T> {
             Kind::Inner(body) => body.is_end_stream(),
             Kind::Read(read) => read.is_end_stream(),
             Kind::Watched(watched) => {
-                watched.held.is_none()
-                    && watched.ending.is_none()
-                    && (watched.over || watched.inner.is_end_stream())
+                // Its end may have to be remembered.
+                watched.held.is_none() && watched.ending.is_none() && watched.over
             }
             Kind::Ours(bytes) => bytes.is_none(),
         }

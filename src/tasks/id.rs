@@ -46,13 +46,11 @@ impl TaskId {
                 decoded(value)
             }
             Self::InQuery(name) => {
-                let mut pairs = request.uri().query()?.split('&').filter_map(|pair| {
-                    let (known, value) = pair.split_once('=')?;
-                    (decoded(known).as_deref() == Some(name)).then_some(value)
-                });
-                // Somebody may read the first and somebody the last.
-                let (Some(value), None) = (pairs.next(), pairs.next()) else { return None };
-                decoded(value)
+                // Some read the first of two and some the last, some do not mind their case, and to some `;` is `&`.
+                let query = request.uri().query()?;
+                let one = only_parameter(query.split('&'), name)?;
+                let same = only_parameter(query.split(['&', ';']), name)? == one;
+                decoded(one).filter(|_| same)
             }
             // One that some would read as another is none.
             Self::InBody(at) => {
@@ -118,6 +116,17 @@ fn text(value: Value<'_>) -> Option<String> {
         Kind::Number => value.as_u64().map(|number| number.to_string()),
         _ => None,
     }
+}
+
+/// What the parameter of this name is, if none beside it has the same in other letters.
+fn only_parameter<'q>(pairs: impl Iterator<Item = &'q str>, name: &str) -> Option<&'q str> {
+    let mut found = pairs.filter_map(|pair| {
+        let (known, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let known = decoded(known)?;
+        known.eq_ignore_ascii_case(name).then_some((known, value))
+    });
+    let (Some((known, value)), None) = (found.next(), found.next()) else { return None };
+    (known == name).then_some(value)
 }
 
 fn decoded(text: &str) -> Option<String> {
@@ -191,6 +200,12 @@ mod tests {
             (query("id"), "/?id=t%2f1&x=2", Some("t/1")),
             (query("id"), "/?x=2&%69d=t1", Some("t1")),
             (query("id"), "/?id=a&id=b", None),
+            (query("id"), "/?x=1;id=b&id=a", None),
+            (query("id"), "/?id=a;x=1", None),
+            (query("id"), "/?id=a&x=1;y=2", Some("a")),
+            (query("id"), "/?ID=b&id=a", None),
+            (query("id"), "/?ID=b", None),
+            (query("id"), "/?id&id=a", None),
             (query("id"), "/?id=%ff", None),
             (query("id"), "/?id=", None),
             (query("id"), "/", None),

@@ -110,7 +110,7 @@ impl<L> SealedTasks<L> {
         let nonce = XNonce::from(*nonce);
         let payload = || Payload { msg: sealed, aad: scope.as_bytes() };
         let text = self.keys.iter().find_map(|key| key.decrypt(&nonce, payload()).ok())?;
-        Inside::read(&text).filter(|inside| inside.forget_at > now())
+        Inside::read(&text)
     }
 }
 
@@ -189,7 +189,8 @@ impl<L: Ledger> TaskStore for SealedTasks<L> {
     }
 
     fn find(&self, scope: &Arc<str>, id: &str) -> Self::Finding {
-        ready(Ok(self.open(scope, id).map(|inside| Task {
+        let inside = self.open(scope, id).filter(|inside| inside.forget_at > now());
+        ready(Ok(inside.map(|inside| Task {
             account: inside.account,
             endpoint: inside.endpoint,
             state: WorkState::Running,
@@ -204,14 +205,24 @@ impl<L: Ledger> TaskStore for SealedTasks<L> {
             WorkState::Failed => Some(End::Release),
             WorkState::Running => None,
         };
-        let hold = self.open(scope, id).and_then(|inside| inside.hold);
-        Ending(hold.zip(end).map(|(hold, end)| self.ledger.end(hold, end)))
+        // Also when its time is over: whoever asks may have asked before that.
+        Ending(match self.open(scope, id).map(|inside| inside.hold.zip(end)) {
+            Some(Some((hold, end))) => Asked::Ledger(self.ledger.end(hold, end)),
+            Some(None) => Asked::Nothing(None),
+            None => Asked::Nothing(Some(Ended::Unknown)),
+        })
     }
 }
 
 /// Waits for the ledger, if there is anything to be ended.
 #[derive(Debug)]
-pub struct Ending<F>(Option<F>);
+pub struct Ending<F>(Asked<F>);
+
+#[derive(Debug)]
+enum Asked<F> {
+    Ledger(F),
+    Nothing(Option<Ended>),
+}
 
 impl<F> Future for Ending<F>
 where
@@ -221,8 +232,8 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Some(ending) => Pin::new(ending).poll(cx).map_ok(Some),
-            None => Poll::Ready(Ok(None)),
+            Asked::Ledger(ending) => Pin::new(ending).poll(cx).map_ok(Some),
+            Asked::Nothing(ended) => Poll::Ready(Ok(*ended)),
         }
     }
 }
@@ -288,6 +299,10 @@ mod tests {
         assert!(old.find(&"videos".into(), &id).await.unwrap().is_none());
         let over = made(&old, Duration::ZERO).await;
         assert!(old.find(&images, &over).await.unwrap().is_none());
+        // Whoever asked in time may hear the answer when it is over.
+        assert_eq!(old.end(&images, &over, WorkState::Succeeded).await.unwrap(), None);
+        let unknown = old.end(&images, "task_AAAA", WorkState::Succeeded).await.unwrap();
+        assert_eq!(unknown, Some(Ended::Unknown));
         let bytes = URL_SAFE_NO_PAD.decode(&id[PREFIX.len()..]).unwrap();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();

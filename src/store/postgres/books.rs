@@ -195,9 +195,9 @@ impl<'a> Locks<'a> {
         locks
     }
 
-    /// Otherwise there is no order to keep.
+    /// Otherwise there is no order to keep. Of a task the account comes first too, or others may wait crosswise.
     fn are_several(&self) -> bool {
-        self.accounts.len() + self.holds.len() + self.tasks.len() > 1
+        self.accounts.len() + self.holds.len() > 1 || !self.tasks.is_empty()
     }
 }
 
