@@ -71,7 +71,7 @@
 //! | it says that the work has failed | released |
 //! | nobody knows: no answer in time, broken off ([`Charge::Pending`](crate::fault::Charge::Pending)) | stays until its [`TimeLimit`], then as that says |
 //! | the client leaves | as [`Disconnect`] says |
-//! | the money cannot be taken at the end | the caller gets no success; the hold stays until its time limit |
+//! | the money cannot be taken at the end | the caller gets no success; the hold stays until its time limit, unless the store has taken it and could not say so |
 //!
 //! An answer without a body, or that is all there, is settled before its head is shown, so that a ledger that fails then is an
 //! answer of its own (`store_unavailable`). Otherwise the body breaks off with a [`ChargeError`].
