@@ -8,7 +8,6 @@ use crate::{
     Fault,
     envelope::Refuse,
     fault::{Cause, Charge, UpstreamFault},
-    media_type,
     profile::{UpstreamAnswer, by_status},
     stream::Framing,
     work::WorkReport,
@@ -182,8 +181,7 @@ where
         return Ok(Response::from_parts(parts, ChargedBody::free(body)));
     }
     bill.accept();
-    let is_stream =
-        media_type::essence(&parts.headers).is_some_and(|kind| Framing::of(&kind).is_some());
+    let is_stream = Framing::of_message(&parts.headers).is_some();
     let mut body = PaidBody::new(body, bill, shared.clone(), is_stream, finish_body);
     match poll_fn(|cx| body.poll_opening(cx)).await {
         Ok(()) => Ok(Response::from_parts(parts, ChargedBody::paid(body))),

@@ -1,6 +1,5 @@
 use crate::{
     fault::{Cause, UpstreamFault, UpstreamKind},
-    media_type::essence,
     profile::{Answer, Content, Profile, Verdict, WorkState},
     stream::{Event, Framing, Splitter},
     work::{WorkEnd, WorkReport},
@@ -17,7 +16,7 @@ pub(super) fn judge(
     headers: &HeaderMap,
     content: &Content,
 ) -> Verdict {
-    let framing = || essence(headers).and_then(|kind| Framing::of(&kind));
+    let framing = || Framing::of_message(headers);
     if let Content::Text(text) = content
         && status.as_u16() >= 400
         && let Some(framing) = framing()

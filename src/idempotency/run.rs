@@ -13,7 +13,6 @@ use crate::{
     charge::LedgerError,
     envelope::Refuse,
     fault::{Cause, UpstreamFault, UpstreamKind},
-    media_type,
     normalize::{rescue, rescue_or},
     stream::Framing,
     work::WorkReport,
@@ -76,8 +75,7 @@ where
         },
     };
     let (parts, body) = response.into_parts();
-    let is_stream =
-        media_type::essence(&parts.headers).is_some_and(|kind| Framing::of(&kind).is_some());
+    let is_stream = Framing::of_message(&parts.headers).is_some();
     match fate(&parts) {
         Fate::GiveBack => {
             told(shared.store.forget(&name).await);

@@ -1,6 +1,8 @@
 //! A stream cut into its events, whatever the pieces in which it arrives; every byte is kept.
 
+use crate::media_type;
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use memchr::memchr2;
 
 /// How the events of a stream are told apart.
@@ -13,6 +15,11 @@ pub(crate) enum Framing {
 }
 
 impl Framing {
+    /// In which framing a message has its events, by its `Content-Type`.
+    pub(crate) fn of_message(headers: &HeaderMap) -> Option<Self> {
+        Self::of(&media_type::essence(headers)?)
+    }
+
     /// In which framing a media type, in small letters and without parameters, has its events.
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         match media_type {

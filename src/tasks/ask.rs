@@ -7,7 +7,6 @@ use crate::{
     charge::{Ended, LedgerError},
     envelope::Refuse,
     fault::{Cause, UpstreamFault, UpstreamKind},
-    media_type,
     profile::WorkState,
     stream::Framing,
     upstream::Pinned,
@@ -105,7 +104,7 @@ fn state<B: Body>(task: &Task, report: &WorkReport, answer: Option<&Response<B>>
 }
 
 fn is_stream<B>(answer: &Response<B>) -> bool {
-    media_type::essence(answer.headers()).is_some_and(|kind| Framing::of(&kind).is_some())
+    Framing::of_message(answer.headers()).is_some()
 }
 
 /// Whether a success is paid for, or costs nothing: no other is shown to anybody.

@@ -10,7 +10,6 @@ use crate::{
     edit::Edits,
     envelope::Refuse,
     fault::{Cause, UpstreamFault, UpstreamKind},
-    media_type,
     normalize::rescue_or,
     profile::{Content, WorkState},
     stream::Framing,
@@ -45,8 +44,7 @@ where
     // Whoever finds one says which endpoint has answered.
     let report = extensions.get_or_insert_default::<WorkReport>().clone();
     let (mut parts, body) = inner.call(request).await?.into_parts();
-    let is_stream =
-        || media_type::essence(&parts.headers).is_some_and(|kind| Framing::of(&kind).is_some());
+    let is_stream = || Framing::of_message(&parts.headers).is_some();
     if !parts.status.is_success()
         || body.size_hint().lower() > shared.max_bytes as u64
         || is_stream()
