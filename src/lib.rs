@@ -58,6 +58,8 @@ mod axum;
 mod begun;
 #[cfg(any(feature = "profile", feature = "validate"))]
 pub mod buffer;
+#[cfg(feature = "standalone")]
+mod callback;
 pub mod catalog;
 #[cfg(feature = "charge")]
 pub mod charge;

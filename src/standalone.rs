@@ -2,7 +2,9 @@
 
 use crate::{
     Catalog,
+    callback::{self, Relay},
     config::Config,
+    forward::Roots,
     gateway::{InvalidPlan, Plan},
     server::{
         Drain, Listeners, Options,
@@ -33,6 +35,8 @@ pub(crate) struct Running {
     drain: Drain,
     drain_timeout: Duration,
     workers: Vec<thread::JoinHandle<io::Result<()>>>,
+    /// Tells callers when their tasks are over.
+    relay: Option<thread::JoinHandle<()>>,
     /// Keeps the keys up to date for as long as there are workers.
     _keys: Option<KeyWatch>,
     /// Writes what they ask of the ledger, to the last of it.
@@ -138,6 +142,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         ("/endpoints", Box::new(move || first.endpoints_report().to_string())),
         ("/unmatched", Box::new(move || second.unmatched_report().to_string())),
     ];
+    let relay = relay_callbacks(config, &plan, drain.clone())?;
     let running = Running {
         pages: Arc::new(pages),
         catalog: plan.catalog.clone(),
@@ -146,6 +151,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         drain,
         drain_timeout,
         workers,
+        relay,
         _keys: keys,
         _ledger: ledger,
         ended,
@@ -186,6 +192,43 @@ fn keep_ledger(config: &Config) -> Result<Option<LedgerThread>, Failure> {
     let thread =
         LedgerThread::start(url).map_err(|error| Failure::Store { url: url.clone(), error })?;
     Ok(Some(thread))
+}
+
+/// Tells callers when their tasks are over, on a thread of its own, where a route lets them ask for it.
+fn relay_callbacks(
+    config: &Config,
+    plan: &Plan,
+    drain: Drain,
+) -> Result<Option<thread::JoinHandle<()>>, Failure> {
+    let is_on = config.callbacks.url().is_some();
+    if !is_on || config.route.iter().all(|route| route.callback.is_none()) {
+        return Ok(None);
+    }
+    let settings = callback::Settings::new(config, plan.callbacks.secrets.clone());
+    let sender =
+        callback::Sender::new(plan.callbacks.guard.clone(), settings.timeout, &Roots::system());
+    let results = plan.results(1);
+    let relay = Relay::new(plan.ledger.clone(), results, sender, settings);
+    let (wake, patience) = (plan.callbacks.wake.clone(), config.server.drain_timeout.get());
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Worker)?;
+    let work = move || {
+        runtime.block_on(async {
+            let drained = async {
+                drain.begun().await;
+                tokio::time::sleep(patience).await;
+            };
+            // What is cut off is due again when its lease is over.
+            tokio::select! {
+                () = relay.run(&wake, &drain) => {}
+                () = drained => {}
+            }
+        });
+        // Without waiting for a name that is still being looked up.
+        runtime.shutdown_background();
+    };
+    let thread = thread::Builder::new().name("callbacks".to_owned()).spawn(work);
+    thread.map(Some).map_err(Failure::Worker)
 }
 
 /// Tells, however a worker ends, that it has.
@@ -293,6 +336,9 @@ impl Running {
     fn join(self) -> Result<(), Failure> {
         for worker in self.workers {
             worker.join().map_err(|_| Failure::WorkerPanicked)?.map_err(Failure::Worker)?;
+        }
+        if let Some(relay) = self.relay {
+            relay.join().map_err(|_| Failure::WorkerPanicked)?;
         }
         tracing::info!("stopped");
         Ok(())

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "postgres/callbacks.rs"]
+mod callbacks;
 #[path = "postgres/money.rs"]
 mod money;
 #[path = "support/postgres_server.rs"]

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod balance;
+mod callbacks;
 mod catalog;
 mod check;
 mod classify;
@@ -48,6 +49,8 @@ enum Command {
     Balance(balance::Args),
     /// List and export what stands in the ledger, end holds by hand, and verify that everything fits together.
     Ledger(ledger::Args),
+    /// List the callers who are told when a task is over, try one again, and print what messages are signed with.
+    Callbacks(callbacks::Args),
     /// Print a catalog of error codes.
     Catalog(catalog::CatalogArgs),
     /// Tell what an error code means, and what to do.
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Accounts(args) => accounts::run(&args),
         Command::Balance(args) => balance::run(&args),
         Command::Ledger(args) => ledger::run(&args),
+        Command::Callbacks(args) => callbacks::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Explain(args) => catalog::explain(&args),
         Command::Classify(args) => classify::run(&args),

@@ -53,6 +53,15 @@ impl Roots {
         };
         self.given.clone().unwrap_or_else(|| SYSTEM.get_or_init(system).clone())
     }
+
+    /// TLS to whoever has a certificate of these authorities.
+    pub(crate) fn client_config(&self) -> ClientConfig {
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap_or_else(|_| unreachable!("ring has cipher suites for the default versions"))
+            .with_root_certificates(self.store())
+            .with_no_client_auth()
+    }
 }
 
 pub(super) fn connector(
@@ -60,13 +69,7 @@ pub(super) fn connector(
     http2: Http2,
     roots: &Roots,
 ) -> HttpsConnector<HttpConnector> {
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap_or_else(|_| unreachable!("ring has cipher suites for the default versions"))
-        .with_root_certificates(roots.store())
-        .with_no_client_auth();
-    let builder = HttpsConnectorBuilder::new().with_tls_config(config).https_only();
+    let builder = HttpsConnectorBuilder::new().with_tls_config(roots.client_config()).https_only();
     match http2 {
         Http2::Auto => builder.enable_all_versions().wrap_connector(http),
         Http2::Never => builder.enable_http1().wrap_connector(http),

@@ -1,6 +1,6 @@
 //! What one endpoint wants otherwise than the others of its upstream: another path, other names in a body.
 
-use super::stack::UploadBody;
+use super::provider::UploadBody;
 use crate::{
     Fault, config, edit::Edits, json::Pointer, route::Rewrite, upstream::ReplayBody,
     validate::ValidatedBody,
@@ -27,7 +27,9 @@ struct Change {
 #[derive(Clone, Debug)]
 pub(super) struct Editable {
     pub(super) text: Bytes,
-    /// Those of the route, which come first.
+    /// What the gateway puts in the place of what the caller has sent; it comes first.
+    pub(super) ours: Edits,
+    /// Those of the route.
     pub(super) edits: Arc<Edits>,
 }
 
@@ -77,16 +79,20 @@ impl Adapt {
 }
 
 impl Editable {
-    /// A request in whose body the task has the provider's name, for endpoints that change it further too.
-    pub(super) fn rename_task(
-        &mut self,
+    /// Puts something in the place of what the caller has sent.
+    pub(super) fn put(&mut self, at: Pointer, text: &str) -> Result<(), Fault> {
+        let ours = std::mem::take(&mut self.ours);
+        self.ours = ours.set(at, text.into()).map_err(|_| Fault::Internal)?;
+        Ok(())
+    }
+
+    /// The request with what was put into it.
+    pub(super) fn in_place_of(
+        &self,
         request: Request<UploadBody>,
-        at: Pointer,
-        id: &str,
     ) -> Result<Request<UploadBody>, Fault> {
-        let edits = (*self.edits).clone().set(at, id.into()).map_err(|_| Fault::Internal)?;
-        let pieces = edits.apply(&self.text).map_err(|_| Fault::Internal)?;
-        self.edits = Arc::new(edits);
+        let edits = [&self.ours, &*self.edits];
+        let pieces = Edits::apply_all(edits, &self.text).map_err(|_| Fault::Internal)?;
         let (mut parts, _) = request.into_parts();
         let body = ValidatedBody::in_place_of(&mut parts, pieces);
         Ok(Request::from_parts(parts, body))
@@ -95,6 +101,7 @@ impl Editable {
     /// The body with the edits of the route and these.
     fn with(&self, edits: &Edits) -> Result<Vec<Bytes>, Fault> {
         // What cannot be edited was refused when it was read.
-        Edits::apply_all([&*self.edits, edits], &self.text).map_err(|_| Fault::Internal)
+        let edits = [&self.ours, &*self.edits, edits];
+        Edits::apply_all(edits, &self.text).map_err(|_| Fault::Internal)
     }
 }

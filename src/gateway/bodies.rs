@@ -31,7 +31,9 @@ pub(super) fn layer(config: &Config, route: &Route) -> ValidateLayer {
         .content_encoding(body.content_encoding())
         .edits(route.rules.edits.clone())
         .editable(
-            config.editor(route).is_some() || route.task.as_ref().is_some_and(Task::edits_bodies),
+            config.editor(route).is_some()
+                || route.task.as_ref().is_some_and(Task::edits_bodies)
+                || route.callback.is_some(),
         );
     // Where nothing is said, it is the layer that knows best.
     if let Some(size) = body.max_bytes {

@@ -31,6 +31,7 @@ impl Served {
             Page::Usage => json(reader.usage(account, paging(query)?).await),
             Page::UsageSummary => json(reader.summary(account).await),
             Page::Tasks => json(reader.tasks(account, None, paging(query)?).await),
+            Page::Callback => Err(Fault::Internal),
         }
     }
 }

@@ -1,6 +1,8 @@
 use super::{
     auth::RouteAuth,
-    bodies, charge,
+    bodies,
+    callbacks::{self, Callbacks, RouteCallback, Way},
+    charge,
     counters::{CounterStore, InvalidCounters},
     idempotency,
     keys::Keys,
@@ -25,7 +27,11 @@ use crate::{
     tasks::InvalidSealKeys,
     upstream::{self, Repeat},
 };
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 /// A configuration, made ready: everything that the workers share.
 #[derive(Clone, Debug)]
@@ -46,6 +52,10 @@ pub(crate) struct Plan {
     /// Whether anything asks for the client's address.
     pub(crate) asks_for_client: bool,
     pub(super) upstreams: BTreeMap<String, PlannedUpstream>,
+    /// Where callers are told that their tasks are over.
+    pub(crate) callbacks: Callbacks,
+    /// How it is found out that they are, by upstream.
+    pub(super) ways: HashMap<String, Way>,
     /// Failures of providers that no rule knows.
     pub(super) unmatched: Arc<Unmatched>,
 }
@@ -65,6 +75,7 @@ pub(super) struct PlannedRoute {
     pub(super) lets_keys_on: bool,
     pub(super) charge: ChargeLayer<()>,
     pub(super) tasks: RouteTasks,
+    pub(super) callback: Option<Arc<RouteCallback>>,
     /// What is changed in bodies, as `validate` does it.
     pub(super) edits: Arc<Edits>,
     pub(super) success: Success,
@@ -120,6 +131,7 @@ impl Plan {
         let auth = config.auth_settings();
         let invalid_limit = |(name, error)| InvalidPlan::Limit { name, error };
         let in_flight = limits::in_flight(config).map_err(invalid_limit)?;
+        let callbacks = Callbacks::new(config);
         for route in &config.route {
             let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
             table
@@ -138,6 +150,7 @@ impl Plan {
                 lets_keys_on: idempotency::lets_keys_on(route),
                 charge: charge::layer(config, route),
                 tasks: RouteTasks::new(config, route).map_err(InvalidPlan::SealKeys)?,
+                callback: RouteCallback::new(route, &callbacks).map(Arc::new),
                 edits: route.rules.edits.clone(),
                 success: route.success,
                 repeat: route.repeat,
@@ -165,6 +178,8 @@ impl Plan {
             },
             asks_for_client: limits::ask_for_client(config),
             upstreams,
+            callbacks,
+            ways: callbacks::ways(config),
             unmatched,
         })
     }
@@ -179,6 +194,7 @@ fn of_path(route: &config::Route) -> OfPath {
         scopes: scopes.cloned().collect(),
         keeps_parameters: route.rules.parameters.is_some()
             || route.task.is_some()
+            || route.serve == Some(Page::Callback)
             || route.idempotency != Policy::Off,
     }
 }

@@ -4,7 +4,10 @@ use super::{
     Schema, meaning,
     rule::{Rule, RuleId, Step},
 };
-use crate::json::{Document, Kind, Pointer, Value, View};
+use crate::{
+    fault::Text,
+    json::{Document, Kind, Pointer, Value, View},
+};
 
 /// Every text that an `enum` or a `const` of the schema lists, wherever.
 pub(super) fn listed(document: &Document) -> Box<[Box<str>]> {
@@ -34,13 +37,7 @@ impl Schema {
     pub(crate) fn texts_at(&self, at: &Pointer) -> Option<Vec<&str>> {
         /// What no schema lists.
         const ANY: &str = "\u{1}any text\u{1}";
-        let mut rules = vec![self.root];
-        for step in at.steps() {
-            self.with_those_that_hold_too(&mut rules);
-            let under = rules.iter().flat_map(|rule| &self.rules[rule.0].steps);
-            rules = under.flat_map(|part| meaning::rules_of_member(part, step.as_str())).collect();
-        }
-        self.with_those_that_hold_too(&mut rules);
+        let rules = self.rules_at(at);
         let accepts = |text: &str| {
             let accepts = |rule: &RuleId| self.rules[rule.0].whole.is_valid(View::Name(text));
             rules.iter().all(accepts)
@@ -49,6 +46,23 @@ impl Schema {
             return None;
         }
         Some(self.texts.iter().map(|text| &**text).filter(|text| accepts(text)).collect())
+    }
+
+    /// The code for what is wrong with the member at this place, where one is given beside its own rules.
+    pub(crate) fn code_at(&self, at: &Pointer) -> Option<Text> {
+        self.rules_at(at).iter().find_map(|rule| self.rules[rule.0].says.code.clone())
+    }
+
+    /// The rules that hold for the member at this place, whatever else there is.
+    fn rules_at(&self, at: &Pointer) -> Vec<RuleId> {
+        let mut rules = vec![self.root];
+        for step in at.steps() {
+            self.with_those_that_hold_too(&mut rules);
+            let under = rules.iter().flat_map(|rule| &self.rules[rule.0].steps);
+            rules = under.flat_map(|part| meaning::rules_of_member(part, step.as_str())).collect();
+        }
+        self.with_those_that_hold_too(&mut rules);
+        rules
     }
 
     /// Adds those that a rule refers to for the same value.
@@ -99,6 +113,18 @@ mod tests {
             let schema: Schema = schema.parse().unwrap();
             let offered = schema.texts_at(&at.parse().unwrap());
             assert_eq!(offered.as_deref(), *want, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_its_code_is() {
+        let schema: Schema = r##"{"$defs":{"m":{"x-fault":"far"}},"x-fault":"whole","properties":{
+            "m":{"type":"string","x-fault":"near"},"r":{"$ref":"#/$defs/m"},"n":{"type":"string"}}}"##
+            .parse()
+            .unwrap();
+        let table = [("/m", Some("near")), ("/r", Some("far")), ("/n", None), ("/x", None)];
+        for (at, want) in table {
+            assert_eq!(schema.code_at(&at.parse().unwrap()).as_deref(), want, "{at}");
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) use self::{
     ingress::ClientBody,
     listen::Listeners,
     record::Record,
+    scan::is_authority,
     worker::{WorkerStack, run_worker},
 };
 

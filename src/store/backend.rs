@@ -4,12 +4,16 @@ use super::{
     ImportError, Imported, KeyError, NewKey, Note, Rotation, StoreError, StoreUrl, StoredAccount,
     StoredKey,
     ledger::{
-        Balance, BalanceError, Entry, EntryFilter, HoldFilter, LimitSet, Made, NewEntry, NewLimit,
-        Page, Paging, Posted, StoredHold, Summary, Used, Verification,
+        Balance, BalanceError, CallbackFilter, Entry, EntryFilter, HoldFilter, LimitSet, Made,
+        NewEntry, NewLimit, Page, Paging, Posted, StoredCallback, StoredHold, Summary, Used,
+        Verification,
     },
     sqlite,
 };
-use crate::charge::{End, HoldId};
+use crate::{
+    charge::{End, HoldId},
+    tasks::CallbackId,
+};
 use jiff::Timestamp;
 
 /// What to do if there is no store, or an empty file.
@@ -211,6 +215,25 @@ impl Store {
         now: Timestamp,
     ) -> Result<(StoredHold, bool), BalanceError> {
         each!(self, store => store.end_hold(id, end, note, now))
+    }
+
+    /// At most so many callbacks, in the order of their creation, from behind this one on.
+    pub(crate) fn callbacks(
+        &self,
+        filter: &CallbackFilter,
+        after: Option<CallbackId>,
+        limit: u32,
+    ) -> Result<Vec<StoredCallback>, StoreError> {
+        each!(self, store => store.callbacks(filter, after, limit))
+    }
+
+    /// Has a callback tried again that was given up, or that is not due yet, and says whether there is one that is not delivered.
+    pub(crate) fn retry_callback(
+        &mut self,
+        id: CallbackId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        each!(self, store => store.retry_callback(id, now))
     }
 
     /// Whether balances, entries and holds fit together.

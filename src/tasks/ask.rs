@@ -18,6 +18,10 @@ use http_body::Body;
 use std::sync::Arc;
 use tower_service::Service;
 
+/// Where somebody who asks for a task without a caller reads how far it is. In the request's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Listening(pub(crate) WorkReport);
+
 /// Lets a request on whose caller has the task, to where the task is, and remembers what is said of it before the caller hears it.
 pub(super) async fn ask<S, R, B, T>(
     mut inner: S,
@@ -63,8 +67,8 @@ where
     // A part of a result is a result of which nobody can see that it is one.
     request.headers_mut().remove(header::RANGE);
     request.headers_mut().remove(header::IF_RANGE);
-    let report = WorkReport::default();
     let extensions = request.extensions_mut();
+    let report = extensions.remove::<Listening>().map(|of| of.0).unwrap_or_default();
     extensions.insert(Pinned(task.endpoint.clone()));
     extensions.insert(report.clone());
     let answered = inner.call(request).await;

@@ -101,6 +101,19 @@ impl TaskId {
         Some(())
     }
 
+    /// Where a task with this id is asked for, on a route with this path.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn target(&self, path: &str, id: &str) -> String {
+        let id = utf8_percent_encode(id, UNRESERVED);
+        match self {
+            Self::InPath(name) => path.replace(&format!("{{{name}}}"), &id.to_string()),
+            Self::InQuery(name) => {
+                format!("{path}?{}={id}", utf8_percent_encode(name, UNRESERVED))
+            }
+            Self::InAnswer(_) | Self::InBody(_) => path.to_owned(),
+        }
+    }
+
     /// The id in the answer of a provider that has taken a task on.
     pub(super) fn of_answer(&self, answer: &Document) -> Option<String> {
         match self {
@@ -185,6 +198,19 @@ mod tests {
         TaskId::InBody(at.clone()).put(&mut request, "task_x", "gen_1").unwrap();
         let told = request.extensions().get::<ProviderTaskId>().unwrap();
         assert_eq!((&told.at, &*told.id), (&at, "gen_1"));
+    }
+
+    #[cfg(feature = "standalone")]
+    #[test]
+    fn where_tasks_are_asked_for() {
+        let table = [
+            (TaskId::InPath("id".into()), "/v1/tasks/{id}", "/v1/tasks/gen%2F1"),
+            (TaskId::InQuery("a b".into()), "/v1/tasks", "/v1/tasks?a%20b=gen%2F1"),
+            (TaskId::InBody("/id".parse().unwrap()), "/v1/result", "/v1/result"),
+        ];
+        for (place, path, want) in table {
+            assert_eq!(place.target(path, "gen/1"), want);
+        }
     }
 
     #[test]

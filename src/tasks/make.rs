@@ -1,6 +1,8 @@
 //! Requests that make tasks.
 
-use super::{NewTask, Recorded, TaskBody, TaskId, TaskStore, future::Answered, service::Shared};
+use super::{
+    Callback, NewTask, Recorded, TaskBody, TaskId, TaskStore, future::Answered, service::Shared,
+};
 use crate::{
     Fault,
     auth::Principal,
@@ -41,6 +43,7 @@ where
         return Ok(refuse.with(&Fault::MissingCredential).map(TaskBody::ours));
     };
     let hold = extensions.get::<Hold>().cloned();
+    let callback = extensions.remove::<Callback>();
     // Whoever finds one says which endpoint has answered.
     let report = extensions.get_or_insert_default::<WorkReport>().clone();
     let (mut parts, body) = inner.call(request).await?.into_parts();
@@ -86,6 +89,7 @@ where
         amount: goes_on.as_ref().map_or(Amount::ZERO, Hold::amount),
         item: goes_on.as_ref().and_then(Hold::item).map(Into::into),
         retention: shared.retention,
+        callback,
     });
     match recorded.await {
         Ok(Recorded::Known) => {

@@ -82,6 +82,7 @@
 
 mod ask;
 mod body;
+mod callback;
 mod future;
 mod id;
 mod layer;
@@ -94,9 +95,10 @@ mod store;
 mod tests;
 
 #[cfg(feature = "standalone")]
-pub(crate) use self::layer::RETENTION;
+pub(crate) use self::{ask::Listening, layer::RETENTION};
 pub use self::{
     body::TaskBody,
+    callback::{Callback, CallbackId, InvalidCallbackId},
     future::ResponseFuture,
     id::{ProviderTaskId, TaskId},
     layer::TasksLayer,

@@ -269,6 +269,7 @@ mod tests {
             amount: Amount::ZERO,
             item: None,
             retention,
+            callback: None,
         };
         match tasks.record(new).await.unwrap() {
             Recorded::As(id) => id.into(),

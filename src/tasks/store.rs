@@ -1,3 +1,4 @@
+use super::Callback;
 use crate::{
     auth::Principal,
     charge::{Amount, Ended, HoldId, LedgerError},
@@ -46,6 +47,8 @@ pub struct NewTask {
     pub item: Option<Box<str>>,
     /// For how long it is remembered.
     pub retention: Duration,
+    /// Who is told when it is over, by stores that do.
+    pub callback: Option<Callback>,
 }
 
 /// Whether a task is remembered.

@@ -139,6 +139,7 @@ async fn an_id_that_another_one_has() {
         amount: Amount::ZERO,
         item: None,
         retention: std::time::Duration::from_secs(1),
+        callback: None,
     };
     assert_eq!(tasks.record(other).await.unwrap(), Recorded::Recorded);
     let (status, body) = make(&ledger, &tasks, || Ok(json(202, r#"{"id":"t1"}"#))).await;

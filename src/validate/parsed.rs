@@ -6,6 +6,14 @@ use std::{ops::Deref, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct ParsedBody(pub(super) Arc<Document>);
 
+#[cfg(feature = "standalone")]
+impl ParsedBody {
+    /// That of a request of our own.
+    pub(crate) fn new(document: Document) -> Self {
+        Self(Arc::new(document))
+    }
+}
+
 impl Deref for ParsedBody {
     type Target = Document;
 

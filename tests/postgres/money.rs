@@ -228,10 +228,10 @@ async fn privileges() {
     // As it stands in the README.
     server.sql(
         &name,
-        "GRANT INSERT ON tollgate.accounts, tollgate.entries, tollgate.holds, tollgate.tasks, tollgate.idempotency_keys TO scram;
-         GRANT UPDATE ON tollgate.revision, tollgate.accounts, tollgate.holds, tollgate.spend_limits, tollgate.tasks,
+        "GRANT INSERT ON tollgate.accounts, tollgate.entries, tollgate.holds, tollgate.tasks, tollgate.callbacks, tollgate.idempotency_keys TO scram;
+         GRANT UPDATE ON tollgate.revision, tollgate.accounts, tollgate.holds, tollgate.spend_limits, tollgate.tasks, tollgate.callbacks,
              tollgate.idempotency_keys TO scram;
-         GRANT DELETE ON tollgate.tasks, tollgate.idempotency_keys TO scram",
+         GRANT DELETE ON tollgate.tasks, tollgate.callbacks, tollgate.idempotency_keys TO scram",
     );
     gateway.logged(|line| line["message"] == IS_BACK).await;
     assert_eq!(pay(&gateway, &key, "b").await.status, 200);

@@ -2,6 +2,7 @@
 
 mod auth;
 mod bodies;
+mod callbacks;
 mod catalog;
 mod charge;
 mod idempotency;
@@ -49,6 +50,7 @@ impl Checker<'_, '_> {
         self.pages(config);
         self.charges(config);
         self.tasks(config);
+        self.callbacks(config);
         self.idempotency(config);
     }
 

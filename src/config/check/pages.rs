@@ -1,6 +1,6 @@
 //! `serve` of routes, and that each has either that or an upstream.
 use super::Checker;
-use crate::config::{AuthMode, Config, Route, tree::KeyPath};
+use crate::config::{AuthMode, Config, Page, Route, tree::KeyPath};
 
 impl Checker<'_, '_> {
     pub(super) fn pages(&mut self, config: &Config) {
@@ -28,15 +28,25 @@ impl Checker<'_, '_> {
     }
 
     fn page_of(&mut self, config: &Config, route: &Route, place: &KeyPath) {
-        const OF_PROVIDERS: [&str; 8] =
-            ["rewrite", "schema", "edit", "body", "repeat", "price", "task", "idempotency"];
+        const OF_PROVIDERS: [&str; 9] = [
+            "rewrite",
+            "schema",
+            "edit",
+            "body",
+            "repeat",
+            "price",
+            "task",
+            "callback",
+            "idempotency",
+        ];
         for key in OF_PROVIDERS {
             if self.root.at(&place.key(key)).is_some() {
                 self.error(&place.key(key), "means nothing with `serve`", None);
             }
         }
         let place = place.key("serve");
-        if config.auth_of(route) != AuthMode::Required {
+        // Providers have no key; what else there is to it is checked with callbacks.
+        if route.serve != Some(Page::Callback) && config.auth_of(route) != AuthMode::Required {
             let help = Some("write `auth = \"required\"`".to_owned());
             self.error(&place, "whose it is nobody knows where no API key is `required`", help);
         }

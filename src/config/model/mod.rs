@@ -2,6 +2,7 @@
 
 mod auth;
 mod body;
+mod callback;
 mod charge;
 mod idempotency;
 mod limit;
@@ -13,6 +14,7 @@ mod upstream;
 pub use self::{
     auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
     body::{Body, ContentEncoding, Duplicates, Edit, Numbers, Rules, Violations},
+    callback::{Callback, Callbacks},
     charge::{Charge, Price},
     idempotency::Idempotency,
     limit::{Limit, LimitUse, PlanLimit},
@@ -63,6 +65,9 @@ pub struct Config {
     /// Asynchronous work of providers.
     #[serde(default)]
     pub tasks: Tasks,
+    /// Callers who are told when a task is over.
+    #[serde(default)]
+    pub callbacks: Callbacks,
     /// What providers' answers mean, by name, besides the presets: `[profile.NAME]`.
     #[serde(default)]
     pub profile: BTreeMap<String, profile::Settings>,
@@ -156,6 +161,7 @@ impl Config {
                 price: None,
                 charge: Charge::default(),
                 task: None,
+                callback: None,
                 idempotency: Policy::Off,
                 rules: Rules::default(),
                 success: Success::default(),
@@ -172,6 +178,7 @@ impl Config {
             charge: Charge::default(),
             idempotency: Idempotency::default(),
             tasks: Tasks::default(),
+            callbacks: Callbacks::default(),
             profile: BTreeMap::from([(PROFILE.to_owned(), profile)]),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),

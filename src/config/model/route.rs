@@ -1,4 +1,4 @@
-use super::{AuthMode, Body, Charge, Edit, LimitUse, Price, Rules, Task};
+use super::{AuthMode, Body, Callback, Charge, Edit, LimitUse, Price, Rules, Task};
 use crate::config::values::{
     Methods, Name, PathPattern, PathTemplate, SchemaSource, ScopeTemplate,
 };
@@ -25,7 +25,8 @@ pub struct Route {
     #[serde(default)]
     pub upstream: String,
     /// What the gateway answers by itself, for the caller's own account: `usage` lists what was paid for, `usage-summary` sums it up, `tasks` lists the
-    /// tasks that were made. Lists take `page` (from 1) and `per_page` (20, at most 100).
+    /// tasks that were made. Lists take `page` (from 1) and `per_page` (20, at most 100). `callback` is for providers, who say there that a task is over; its path
+    /// ends with a parameter, and it asks for no API key.
     #[serde(default)]
     pub serve: Option<Page>,
     /// The path to ask for, behind the endpoint's prefix; parameters of `path` can be used. Default: the request's own path.
@@ -67,6 +68,10 @@ pub struct Route {
     /// `{ id_in_query = "id" }` or `{ id_in_body = "/id" }` where they are about one. Nobody can ask about somebody else's. Default: there are no tasks.
     #[serde(default)]
     pub task: Option<Task>,
+    /// Where callers say whom to tell when a task is over: `{ url_in_body = "/webHook", result = "task" }`, with `task` as the name of the route that is
+    /// asked for the result. Needs the table `[callbacks]`, and a route with `serve = "callback"`. Default: nowhere.
+    #[serde(default)]
+    pub callback: Option<Callback>,
     /// Which requests have an `Idempotency-Key`, with which they are carried out and paid for once: `off`, `optional` or `required`. Needs a
     /// `schema` and an API key; GET and HEAD never have one. Default: `off`.
     #[serde(default)]
@@ -102,6 +107,8 @@ pub enum Page {
     UsageSummary,
     /// The tasks that were made, the latest first.
     Tasks,
+    /// Nothing: providers say here that a task is over.
+    Callback,
 }
 
 /// What a success looks like.

@@ -138,6 +138,17 @@ on_disconnect = "cancel"
 time_limit = "10m"
 at_time_limit = "settle"
 
+[callbacks]
+url = "https://api.example.com/callbacks"
+secrets = ["0123456789abcdef0123456789abcdef"]
+id_field = "x-a"
+timestamp_field = "x-b"
+signature_field = "x-c"
+timeout = "5s"
+give_up_after = "1h"
+max_bytes = "64KiB"
+allow = ["10.0.0.0/8"]
+
 [tasks]
 retention = "2h"
 seal_keys = ["${KEY}${KEY}${KEY}${KEY}"]
@@ -281,8 +292,12 @@ price = { amount = "0.5" }
 method = "PUT"
 path = "/jobs"
 upstream = "other"
+schema = "body.json"
 task = { id_in_answer = "/data/id" }
+callback = { url_in_body = "/hook", ignore = ["-1"], result = "job" }
+body = { duplicates = "refuse" }
 [[route]]
+name = "job"
 path = "/jobs/{id}"
 upstream = "other"
 task = { id_in_path = "id" }
@@ -298,6 +313,10 @@ path = "/job/result"
 upstream = "other"
 schema = "body.json"
 task = { id_in_body = "/id", sealed = false }
+[[route]]
+path = "/callbacks/{token}"
+auth = "none"
+serve = "callback"
 "#;
 
 /// A directory with the files that `EVERYTHING` names.

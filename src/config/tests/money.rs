@@ -106,7 +106,7 @@ fn mistakes_about_pages() {
         ),
         (
             page("").replace("'usage'", "'usages'"),
-            "serve: expected `usage`, `usage-summary` or `tasks` | did you mean `usage`?",
+            "serve: expected `usage`, `usage-summary`, `tasks` or `callback` | did you mean `usage`?",
         ),
         (
             page("").replace("serve = 'usage'", ""),
@@ -160,4 +160,93 @@ fn mistakes_about_tasks() {
             assert!(found.ends_with(want), "{lines}: {found}");
         }
     }
+}
+
+#[test]
+fn mistakes_about_callbacks() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let text = |table: &str, maker: &str, result: &str, receiver: &str| {
+        format!(
+            "[server]\nstore = 'sqlite://t.db'\n[auth]\n[callbacks]\n{table}\n[upstream.a]\n[[upstream.a.endpoint]]\nurl = 'http://h'\n\
+             [[route]]\npath = '/g'\nupstream = 'a'\n{maker}\n\
+             [[route]]\nname = 'result'\npath = '/r/{{id}}'\nupstream = 'a'\n{result}\n\
+             [[route]]\nserve = 'callback'\n{receiver}\n"
+        )
+    };
+    let table = format!("url = 'https://a/c'\nsecrets = ['{SECRET}']");
+    let maker = "schema = '{}'\ntask = { id_in_answer = '/id' }\ncallback = { url_in_body = '/hook', result = 'result' }";
+    let (result, receiver) = ("task = { id_in_path = 'id' }", "path = '/c/{token}'\nauth = 'none'");
+    accept(&text(&table, maker, result, receiver));
+    let cases: Vec<(String, &str)> = vec![
+        (
+            text(&table.replace(SECRET, "short"), maker, result, receiver),
+            "callbacks.secrets[0]: shorter than 32 characters",
+        ),
+        (
+            text(&table.replace("secrets", "# "), maker, result, receiver),
+            "route[0].callback: needs secrets in `callbacks.secrets` | write `[callbacks] secrets = [\"${CALLBACK_SECRET}\"]`",
+        ),
+        (
+            text(&table.replace("url", "# "), maker, result, receiver),
+            "route[0].callback: needs `callbacks.url`, where providers reach this gateway | write `[callbacks] url = \"https://…/callbacks\"`",
+        ),
+        (
+            text(&table, &maker.replace("'result'", "'resul'"), result, receiver),
+            "route[0].callback.result: no route of upstream `a` with this name is about a task | did you mean `result`?",
+        ),
+        (
+            text(&table, &maker.replace("schema = '{}'", ""), result, receiver),
+            "route[0].callback.url_in_body: bodies are not read without a `schema` | give the route a `schema`",
+        ),
+        (
+            text(&table, &format!("{maker}\nbody = {{ duplicates = 'last' }}"), result, receiver),
+            "route[0].callback: a body in which names are there twice cannot be edited; `duplicates` has to be `refuse`",
+        ),
+        (
+            text(&table, maker, result, "path = '/c/{token}'\nauth = 'required'"),
+            "route[2].serve: providers have no API key: their token says what they speak of | write `auth = \"none\"`",
+        ),
+        (
+            text(&table, maker, result, "path = '/{token}/c'\nauth = 'none'"),
+            "route[2].path: expected a path with one parameter, at its end, for the token | such as \"/callbacks/{token}\"",
+        ),
+        (
+            text(&table, maker, result, &format!("{receiver}\nschema = '{{}}'")),
+            "route[2].schema: means nothing with `serve`",
+        ),
+        (
+            text(&table, maker, result, receiver).replace("'callback'", "'usage'"),
+            "there is no route with `serve = \"callback\"`, where providers call",
+        ),
+        (
+            text(
+                &table,
+                maker,
+                &result.replace("id_in_path = 'id'", "id_in_query = 'id'"),
+                receiver,
+            ),
+            "route[0].callback.result: cannot be asked with the task's id alone: the path of route `result` has other parameters",
+        ),
+    ];
+    for (text, want) in cases {
+        let found = reject(&text);
+        let (place, message) = want.split_once(": ").unwrap_or(("", want));
+        let is_it = |line: &String| line.contains(place) && line.contains(message);
+        assert!(found.iter().any(is_it), "{want}: {found:#?}");
+    }
+}
+
+/// What a variable is missing for is left to the provider, and said.
+#[test]
+fn nobody_is_told_without_the_variables() {
+    let text = std::fs::read_to_string("examples/apistor.toml").unwrap();
+    let env = |name: &str| match name {
+        "GRSAI_BASE_URL" | "TOLLGATE_CALLBACK_URL" => Some("http://h".to_owned()),
+        "GRSAI_API_KEY" => Some("k".to_owned()),
+        _ => None,
+    };
+    let loaded = parse(&text, Path::new("examples/apistor.toml"), env);
+    let warnings = loaded.unwrap().warnings;
+    let warning = "callbacks.secrets[0]: TOLLGATE_CALLBACK_SECRET is not set: until it is, callers' URLs go on to the provider as they are";
+    assert!(warnings.iter().any(|found| found.to_string().ends_with(warning)), "{warnings:#?}");
 }

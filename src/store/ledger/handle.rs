@@ -1,4 +1,5 @@
 use super::{
+    callback::{CallbackStep, Claim, DueCallback, Hinted, Message},
     op::{Job, Reply, TaskName},
     reader::UsageReader,
     writer::{Books, Writer},
@@ -10,7 +11,7 @@ use crate::{
     idempotency::{Begun, FirstRequest, IdempotencyStore, Kept, KeyName},
     profile::WorkState,
     store::{StoreError, StoreUrl, sqlite::SqliteBooks},
-    tasks::{NewTask, Recorded, Task, TaskStore},
+    tasks::{CallbackId, NewTask, Recorded, Task, TaskStore},
 };
 use std::{
     fmt,
@@ -159,6 +160,24 @@ impl TaskStore for StoreLedger {
     fn end(&self, scope: &Arc<str>, id: &str, state: WorkState) -> Answer<Option<Ended>> {
         let name = TaskName { scope: scope.clone(), id: id.into() };
         self.ask(|reply| Job::EndTask(name, state, reply))
+    }
+}
+
+/// Who is told when a task is over.
+impl StoreLedger {
+    /// Has a callback looked at now, because the provider has called, and keeps what it has said, if that counts.
+    pub(crate) fn hint(&self, id: CallbackId, said: Option<Message>) -> Answer<Hinted> {
+        self.ask_if_any_room(|reply| Job::Hint(id, said, reply))
+    }
+
+    /// Takes callbacks on about which something is to be done.
+    pub(crate) fn claim_callbacks(&self, claim: Claim) -> Answer<Vec<DueCallback>> {
+        self.ask(|reply| Job::Claim(claim, reply))
+    }
+
+    /// Notes what has become of one.
+    pub(crate) fn note_callback(&self, step: CallbackStep) -> Answer<()> {
+        self.ask(|reply| Job::Step(step, reply))
     }
 }
 

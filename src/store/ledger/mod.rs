@@ -8,6 +8,7 @@
 //! no failure of the store: the others are done, and the log names the job.
 
 mod balance;
+mod callback;
 mod entry;
 mod error;
 pub(in crate::store) mod fields;
@@ -24,6 +25,10 @@ mod writer;
 
 pub(crate) use self::{
     balance::{Balance, LimitSet, NewEntry, NewLimit, Posted, Spending},
+    callback::{
+        CallbackFilter, CallbackState, CallbackStates, CallbackStep, Claim, DueCallback, Hinted,
+        Message, Progress, StoredCallback,
+    },
     entry::{Entry, EntryFilter, EntryKind},
     error::BalanceError,
     handle::{LedgerThread, StoreLedger},
@@ -35,6 +40,7 @@ pub(crate) use self::{
     verification::{Discrepancy, Totals, Verification},
 };
 pub(in crate::store) use self::{
+    callback::{FIRST_LOOK, over_for_long},
     fields::kept,
     hold::{TIME_LIMIT, limit, limit_at},
     op::{Job, Outcome, Overdue, work_state},

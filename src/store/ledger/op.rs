@@ -1,9 +1,10 @@
+use super::callback::{CallbackStep, Claim, DueCallback, Hinted, Message};
 use crate::{
     charge::{Amount, AtLimit, End, Ended, HoldId, NewHold, Reservation},
     idempotency::{Begun, FirstRequest, Kept, KeyName},
     profile::WorkState,
     store::StoreError,
-    tasks::{NewTask, Recorded, Task},
+    tasks::{CallbackId, NewTask, Recorded, Task},
 };
 use std::{fmt, sync::Arc};
 use tokio::sync::oneshot;
@@ -19,6 +20,9 @@ pub(in crate::store) enum Job {
     Begin(FirstRequest, Reply<Begun>),
     Keep(KeyName, Option<Kept>, Reply<()>),
     GiveBack(KeyName, Reply<()>),
+    Hint(CallbackId, Option<Message>, Reply<Hinted>),
+    Claim(Claim, Reply<Vec<DueCallback>>),
+    Step(CallbackStep, Reply<()>),
     /// There is nothing more to do.
     Stop,
 }
@@ -50,6 +54,8 @@ pub(in crate::store) enum Outcome {
     Found(Option<Task>),
     TaskEnded(Option<Ended>),
     Begun(Begun),
+    Hinted(Hinted),
+    Claimed(Vec<DueCallback>),
     /// There is nothing more to say.
     Done,
 }
@@ -82,6 +88,9 @@ impl fmt::Display for Job {
             Self::GiveBack(name, _) => {
                 write!(f, "give back an idempotency key of {}", name.account)
             }
+            Self::Hint(id, ..) => write!(f, "look at callback {id}"),
+            Self::Claim(..) => f.write_str("take callbacks on"),
+            Self::Step(step, _) => write!(f, "note what became of callback {}", step.id),
             Self::Stop => f.write_str("stop"),
         }
     }
@@ -95,7 +104,7 @@ impl Job {
 
     /// Whether it is the first that is asked for a request. What follows from it is as many, and is never refused.
     pub(super) const fn is_new_work(&self) -> bool {
-        matches!(self, Self::Hold(..) | Self::Begin(..) | Self::Find(..))
+        matches!(self, Self::Hold(..) | Self::Begin(..) | Self::Find(..) | Self::Hint(..))
     }
 
     /// Whether somebody is told that money was taken or is back, or that a task is theirs: that must outlive a power failure.

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(400);
 const MOST_UNWRITTEN: usize = 100_000;
 /// How many holds are ended at once when their time limit has come.
 const MOST_OVERDUE: u32 = 500;
-/// How many tasks and keys are forgotten at once, and how often in a row, while others wait.
+/// How many tasks, keys and callbacks are forgotten at once, and how often in a row, while others wait.
 const MOST_FORGOTTEN: u32 = 1_000;
 const MOST_ROUNDS: u32 = 8;
 /// So many that cannot be ended are not tried again; what is beyond is, whenever holds are looked for.
@@ -52,7 +52,7 @@ pub(in crate::store) trait Books {
     /// time, are not among those that are returned.
     fn end_overdue(&mut self, holds: &[HoldId], now: Timestamp) -> Result<Vec<HoldId>, StoreError>;
 
-    /// Forgets tasks and keys whose time is over, at most so many of each. How many it were of the more numerous ones.
+    /// Forgets tasks, keys and callbacks whose time is over, at most so many of each. How many it were of the more numerous ones.
     fn forget(&mut self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
 }
 
@@ -170,6 +170,10 @@ impl<B: Books> Writer<B> {
                 Job::Begin(_, reply) => tell(reply, Err(error.clone())),
                 // Until its lease ends the key is in use.
                 Job::Keep(_, _, reply) | Job::GiveBack(_, reply) => tell(reply, Err(error.clone())),
+                Job::Hint(_, _, reply) => tell(reply, Err(error.clone())),
+                // When its lease is over, it is due again.
+                Job::Claim(_, reply) => tell(reply, Err(error.clone())),
+                Job::Step(_, reply) => tell(reply, Err(error.clone())),
                 // Whoever asks next hears it from the provider again.
                 Job::EndTask(_, _, reply) => tell(reply, Err(error.clone())),
                 Job::Stop => {}
@@ -256,7 +260,10 @@ impl<B: Books> Writer<B> {
                 Ok(forgotten) if forgotten >= u64::from(MOST_FORGOTTEN) => {}
                 Ok(_) => return,
                 Err(error) => {
-                    return self.complain(&error, "tasks and idempotency keys cannot be forgotten");
+                    return self.complain(
+                        &error,
+                        "tasks, idempotency keys and callbacks cannot be forgotten",
+                    );
                 }
             }
         }
@@ -309,9 +316,12 @@ fn answer(jobs: Vec<Job>, outcomes: Vec<Outcome>) {
             (Job::Find(_, reply), Outcome::Found(task)) => tell(reply, Ok(task)),
             (Job::EndTask(_, _, reply), Outcome::TaskEnded(ended)) => tell(reply, Ok(ended)),
             (Job::Begin(_, reply), Outcome::Begun(begun)) => tell(reply, Ok(begun)),
-            (Job::Keep(_, _, reply) | Job::GiveBack(_, reply), Outcome::Done) => {
-                tell(reply, Ok(()));
-            }
+            (Job::Hint(_, _, reply), Outcome::Hinted(hinted)) => tell(reply, Ok(hinted)),
+            (Job::Claim(_, reply), Outcome::Claimed(due)) => tell(reply, Ok(due)),
+            (
+                Job::Keep(_, _, reply) | Job::GiveBack(_, reply) | Job::Step(_, reply),
+                Outcome::Done,
+            ) => tell(reply, Ok(())),
             // A defect of the books; whoever waits hears that nobody answers.
             _ => {}
         }

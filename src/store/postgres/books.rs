@@ -8,7 +8,7 @@
 //! ends, and a day of a spend limit begins, earlier or later by the difference.
 
 use super::{
-    PostgresError, Store, holds, idempotency,
+    PostgresError, Store, callbacks, holds, idempotency,
     link::Link,
     pipeline::Asked,
     session::{Parameter, Statements},
@@ -97,8 +97,9 @@ impl Books for PostgresBooks {
     fn forget(&mut self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
         let forget = async |statements: &Statements<'_>| {
             let keys = Asked::send(idempotency::forget(statements, now, most)).await;
+            let callbacks = Asked::send(callbacks::forget(statements, now, most)).await;
             let tasks = tasks::forget(statements, now, most).await?;
-            Ok(keys.answer().await?.max(tasks))
+            Ok(keys.answer().await?.max(callbacks.answer().await?).max(tasks))
         };
         self.runtime.block_on(self.link.with(forget))
     }
@@ -160,6 +161,14 @@ async fn perform(
         }
         Job::GiveBack(name, _) => {
             idempotency::give_back(statements, name).await?;
+            Outcome::Done
+        }
+        Job::Hint(id, said, _) => {
+            Outcome::Hinted(callbacks::hint(statements, *id, said.as_ref(), now).await?)
+        }
+        Job::Claim(claim, _) => Outcome::Claimed(callbacks::claim(statements, claim, now).await?),
+        Job::Step(step, _) => {
+            callbacks::step(statements, step, now).await?;
             Outcome::Done
         }
         // The writer keeps it to itself.

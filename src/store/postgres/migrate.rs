@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema_1.sql"),
     concat!(include_str!("schema_2.sql"), include_str!("functions_2.sql")),
+    include_str!("schema_3.sql"),
 ];
 
 /// Held by whoever migrates: "tollgate", as a number.

@@ -6,6 +6,7 @@
 mod accounts;
 mod balance;
 mod books;
+mod callbacks;
 mod changes;
 mod connect;
 mod entries;

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     charge::{End, Ended, HoldId},
     profile::WorkState,
-    store::ledger::{HoldState, limit_at, work_state},
+    store::ledger::{FIRST_LOOK, HoldState, limit_at, work_state},
     tasks::{NewTask, Recorded, Task},
 };
 use jiff::Timestamp;
@@ -20,7 +20,13 @@ pub(super) async fn record(
     task: &NewTask,
     now: Timestamp,
 ) -> Result<Recorded, StoreError> {
-    let sql = "SELECT tollgate.record_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let callback = task.callback.as_ref();
+    let sql = match callback {
+        None => "SELECT tollgate.record_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        Some(_) => {
+            "SELECT tollgate.record_task_to_tell($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        }
+    };
     let parameters: &[Parameter<'_>] = &[
         (&&*task.scope, Type::TEXT),
         (&&*task.id, Type::TEXT),
@@ -32,7 +38,12 @@ pub(super) async fn record(
         (&task.amount.micros(), Type::INT8),
         (&now.as_millisecond(), Type::INT8),
         (&limit_at(now, task.retention), Type::INT8),
+        (&callback.map(|callback| Uuid(*callback.id.as_bytes())), Type::UUID),
+        (&callback.map(|callback| &*callback.url), Type::TEXT),
+        (&limit_at(now, FIRST_LOOK), Type::INT8),
     ];
+    // Those of a callback are the last.
+    let parameters = if callback.is_some() { parameters } else { &parameters[..10] };
     let rows = statements.query(sql, parameters).await?;
     match rows.first().map(|row| column(row, 0)).transpose()? {
         Some("recorded") => Ok(Recorded::Recorded),

@@ -1,9 +1,9 @@
-use super::{Store, holds, idempotency, open::Identity, tasks};
+use super::{Store, callbacks, holds, idempotency, open::Identity, tasks};
 use crate::{
     charge::HoldId,
     store::{
         Missing, StoreError,
-        ledger::{Books, Job, Outcome, Overdue},
+        ledger::{Books, Job, Outcome, Overdue, over_for_long},
     },
 };
 use jiff::Timestamp;
@@ -82,9 +82,11 @@ impl Open {
 fn anything_is_over(connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM tasks WHERE forget_at <= ?1)
-             OR EXISTS (SELECT 1 FROM idempotency_keys WHERE forget_at <= ?1)",
+             OR EXISTS (SELECT 1 FROM idempotency_keys WHERE forget_at <= ?1)
+             OR EXISTS (SELECT 1 FROM callbacks WHERE ended_at <= ?2)",
     )?;
-    Ok(statement.query_row([now.as_millisecond()], |row| row.get(0))?)
+    let times = (now.as_millisecond(), over_for_long(now));
+    Ok(statement.query_row(times, |row| row.get(0))?)
 }
 
 fn perform(change: &Transaction<'_>, job: &Job, now: Timestamp) -> Result<Outcome, StoreError> {
@@ -105,6 +107,14 @@ fn perform(change: &Transaction<'_>, job: &Job, now: Timestamp) -> Result<Outcom
             idempotency::give_back(change, name)?;
             Outcome::Done
         }
+        Job::Hint(id, said, _) => {
+            Outcome::Hinted(callbacks::hint(change, *id, said.as_ref(), now)?)
+        }
+        Job::Claim(claim, _) => Outcome::Claimed(callbacks::claim(change, claim, now)?),
+        Job::Step(step, _) => {
+            callbacks::step(change, step, now)?;
+            Outcome::Done
+        }
         // The writer keeps it to itself.
         Job::Stop => Outcome::Done,
     })
@@ -118,6 +128,12 @@ impl Books for SqliteBooks {
         now: Timestamp,
     ) -> Result<Vec<Outcome>, StoreError> {
         self.with(|open| {
+            // Most of the time there is nothing to take on, and nobody else is kept from writing for it.
+            if let [Job::Claim(..)] = jobs
+                && !callbacks::any_is_due(&open.store.connection, now)?
+            {
+                return Ok(vec![Outcome::Claimed(Vec::new())]);
+            }
             // Questions keep nobody else from writing.
             let behavior = match jobs.iter().all(Job::is_question) {
                 true => TransactionBehavior::Deferred,
@@ -164,8 +180,9 @@ impl Books for SqliteBooks {
             let change = open.store.change()?;
             let tasks = tasks::forget(&change, now, most)?;
             let keys = idempotency::forget(&change, now, most)?;
+            let callbacks = callbacks::forget(&change, now, most)?;
             change.commit()?;
-            Ok(tasks.max(keys) as u64)
+            Ok(tasks.max(keys).max(callbacks) as u64)
         })
     }
 }

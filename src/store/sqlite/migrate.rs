@@ -8,7 +8,7 @@ const APPLICATION_ID: i32 = 0x746F_6C6C;
 
 /// What makes version n + 1 of version n. Each one that was released stays as it is.
 pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Which of these versions the file has: 0 if there is nothing in it.
 ///

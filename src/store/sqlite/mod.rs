@@ -3,6 +3,7 @@
 mod accounts;
 mod balance;
 mod books;
+mod callbacks;
 mod changes;
 mod entries;
 mod examine;

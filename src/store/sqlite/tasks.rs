@@ -1,6 +1,6 @@
 //! Whose tasks are whose.
 
-use super::{StoreError, holds, next_revision};
+use super::{StoreError, callbacks, holds, next_revision};
 use crate::{
     charge::{End, Ended, HoldId},
     profile::WorkState,
@@ -30,20 +30,14 @@ pub(in crate::store) fn record(
             ":endpoint": task.endpoint, ":hold": hold, ":item": task.item, ":amount": task.amount.micros(),
             ":now": now.as_millisecond(), ":forget_at": forget_at,
         })?;
-    if inserted == 0 {
-        // Recorded once more, or another one.
-        let (theirs, same_hold): (bool, bool) = change
-            .prepare_cached(
-                "SELECT account = ?3 AND endpoint = ?4, hold IS ?5 FROM tasks WHERE scope = ?1 AND id = ?2",
-            )?
-            .query_row((&task.scope, &task.id, account, &task.endpoint, hold), |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        return Ok(match (theirs, same_hold) {
-            (true, true) => Recorded::Recorded,
-            (true, false) => Recorded::Known,
-            (false, _) => Recorded::Taken,
-        });
+    let known = (inserted == 0).then(|| there(change, task, account, hold)).transpose()?;
+    if let Some(callback) = &task.callback
+        && known != Some(Recorded::Taken)
+    {
+        callbacks::record(change, callback, task, account, now)?;
+    }
+    if let Some(known) = known {
+        return Ok(known);
     }
     if let Some(hold) = hold {
         change
@@ -53,6 +47,27 @@ pub(in crate::store) fn record(
             .execute((hold, forget_at))?;
     }
     Ok(Recorded::Recorded)
+}
+
+/// What a task that is there already is to this one: the same, recorded once more, or another one.
+fn there(
+    change: &Transaction<'_>,
+    task: &NewTask,
+    account: i64,
+    hold: Option<&[u8; 16]>,
+) -> Result<Recorded, StoreError> {
+    let (theirs, same_hold) = change
+        .prepare_cached(
+            "SELECT account = ?3 AND endpoint = ?4, hold IS ?5 FROM tasks WHERE scope = ?1 AND id = ?2",
+        )?
+        .query_row((&task.scope, &task.id, account, &task.endpoint, hold), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok(match (theirs, same_hold) {
+        (true, true) => Recorded::Recorded,
+        (true, false) => Recorded::Known,
+        (false, _) => Recorded::Taken,
+    })
 }
 
 /// Looks for a task.

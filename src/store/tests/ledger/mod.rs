@@ -1,3 +1,4 @@
+mod callbacks;
 mod limits;
 mod model;
 mod money;

@@ -126,6 +126,7 @@ impl Work {
             amount: amount("1"),
             item: None,
             retention: Duration::from_secs(3600),
+            callback: None,
         };
         for _ in 0..=rng.usize(..2) {
             let recorded = self.ask(rng, |ledger| ledger.record(of("acme"))).await;

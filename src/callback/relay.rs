@@ -1,0 +1,323 @@
+//! What becomes of callbacks, one step after the other: every step is noted in the store, and begins anew after a crash.
+
+use super::{
+    secrets::{CallbackSecrets, signature},
+    send::Sender,
+    url::CallbackUrl,
+};
+use crate::{
+    config::{Config, FieldName},
+    server::Drain,
+    store::ledger::{
+        CallbackState, CallbackStep, Claim, DueCallback, Message, Progress, StoreLedger,
+    },
+    tasks::RETENTION,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// How many are worked on at once, and how many of them for one account: one whose receiver is slow keeps nobody else waiting.
+const MOST: usize = 64;
+const MOST_OF_ACCOUNT: usize = 8;
+/// How many are taken on at once.
+const MOST_AT_ONCE: u32 = 8;
+/// Between two looks for what is due.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// Between two questions how far a task is: at first, and at most.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+/// Between two attempts to reach a receiver.
+const SEND_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3600));
+
+/// Where nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a step may take beyond what it waits for.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Who finds out how a task has ended.
+pub(crate) trait Results: Send + Sync + 'static {
+    /// Asks for the task of this callback.
+    fn ask(&self, due: &DueCallback) -> impl Future<Output = Asked> + Send;
+}
+
+/// How far a task is.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// It is over, and this is what its owner is told.
+    Over(Message),
+    Running,
+    /// That is not known at present, and why.
+    Unknown(String),
+    /// That will not be known any more, and why.
+    Gone(String),
+}
+
+/// The fields of a message that are ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields {
+    pub(crate) id: HeaderName,
+    pub(crate) timestamp: HeaderName,
+    pub(crate) signature: HeaderName,
+}
+
+/// How callbacks are relayed.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) fields: Fields,
+    pub(crate) secrets: CallbackSecrets,
+    /// How long a receiver is tried.
+    pub(crate) give_up_after: Duration,
+    /// How long a task can take.
+    pub(crate) retention: Duration,
+    /// How long one attempt to reach a receiver may take.
+    pub(crate) timeout: Duration,
+    /// How long one step can take, be it to ask a provider.
+    step: Duration,
+}
+
+impl Settings {
+    pub(crate) fn new(config: &Config, secrets: CallbackSecrets) -> Self {
+        let table = &config.callbacks;
+        let field = |given: &Option<FieldName>, default| match given {
+            Some(name) => name.get().clone(),
+            None => HeaderName::from_static(default),
+        };
+        let timeout = table.timeout.map_or(TIMEOUT, |timeout| timeout.get());
+        let slowest = config.upstream.values().map(|upstream| upstream.timeout.get()).max();
+        Self {
+            fields: Fields {
+                id: field(&table.id_field, "x-webhook-id"),
+                timestamp: field(&table.timestamp_field, "x-webhook-timestamp"),
+                signature: field(&table.signature_field, "x-webhook-signature"),
+            },
+            secrets,
+            give_up_after: table.give_up_after.map_or(GIVE_UP_AFTER, |after| after.get()),
+            retention: config.tasks.retention.map_or(RETENTION, |retention| retention.get()),
+            timeout,
+            step: timeout.max(slowest.unwrap_or_default()).saturating_add(MARGIN),
+        }
+    }
+}
+
+/// Tells callers when their tasks are over.
+pub(crate) struct Relay<R> {
+    ledger: StoreLedger,
+    results: R,
+    sender: Sender,
+    settings: Settings,
+}
+
+impl<R: Results> Relay<R> {
+    pub(crate) const fn new(
+        ledger: StoreLedger,
+        results: R,
+        sender: Sender,
+        settings: Settings,
+    ) -> Self {
+        Self { ledger, results, sender, settings }
+    }
+
+    /// Works until the drain has begun and what was taken on is done. `wake` says that a provider has called.
+    pub(crate) async fn run(self, wake: &Notify, drain: &Drain) {
+        let relay = Arc::new(self);
+        let mut working: JoinSet<String> = JoinSet::new();
+        let mut of_account: HashMap<String, usize> = HashMap::new();
+        let done = |account: String, of_account: &mut HashMap<String, usize>| {
+            if let Some(count) = of_account.get_mut(&account) {
+                *count -= 1;
+                if *count == 0 {
+                    of_account.remove(&account);
+                }
+            }
+        };
+        while !drain.has_begun() {
+            let claimed = relay.claim(working.len(), &of_account).await;
+            let more = claimed.len() == MOST_AT_ONCE as usize;
+            for due in claimed {
+                *of_account.entry(due.account.clone()).or_default() += 1;
+                let relay = relay.clone();
+                working.spawn(async move {
+                    relay.advance(&due).await;
+                    due.account
+                });
+            }
+            if more && working.len() < MOST {
+                continue;
+            }
+            tokio::select! {
+                () = drain.begun() => break,
+                () = sleep(INTERVAL) => {}
+                () = wake.notified() => {}
+                Some(ended) = working.join_next() => {
+                    // A panic was reported, and its callback is due again when its lease is over.
+                    done(ended.unwrap_or_default(), &mut of_account);
+                }
+            }
+        }
+        while working.join_next().await.is_some() {}
+    }
+
+    /// Takes on what is due, as far as there is room.
+    async fn claim(&self, working: usize, of_account: &HashMap<String, usize>) -> Vec<DueCallback> {
+        let room = u32::try_from(MOST.saturating_sub(working)).unwrap_or(u32::MAX);
+        if room == 0 {
+            return Vec::new();
+        }
+        let full = of_account.iter().filter(|(_, count)| **count >= MOST_OF_ACCOUNT);
+        let claim = Claim {
+            most: room.min(MOST_AT_ONCE),
+            except: full.map(|(account, _)| account.clone()).collect(),
+            // It must not end while the step is under way.
+            lease: self.settings.step.saturating_mul(2),
+        };
+        // A store that fails says so itself.
+        self.ledger.claim_callbacks(claim).await.unwrap_or_default()
+    }
+
+    /// Does what is next, and notes it.
+    async fn advance(&self, due: &DueCallback) {
+        let next = async {
+            match (due.state, &due.message) {
+                (CallbackState::Ready, Some(message)) => self.deliver(due, message).await,
+                _ => self.look(due).await,
+            }
+        };
+        let next = timeout(self.settings.step, next).await;
+        let (to, error) = next.unwrap_or_else(|_| self.again(due, "it took too long".to_owned()));
+        let (id, account) = (due.id, &due.account);
+        let (task, upstream, attempt) = (&due.task, &due.scope, due.attempts.saturating_add(1));
+        match (&to, &error) {
+            (Progress::Delivered, _) => {
+                tracing::info!(callback = %id, account, upstream, task, attempt, "a callback is delivered");
+            }
+            (Progress::GivenUp, error) => {
+                let error = error.as_deref();
+                tracing::warn!(callback = %id, account, upstream, task, attempt, error, "a callback is given up");
+            }
+            (_, Some(error)) => {
+                tracing::info!(callback = %id, account, upstream, task, attempt, error, "a callback is tried again later");
+            }
+            _ => {}
+        }
+        let step = CallbackStep { id, from: (due.state, due.attempts), to, error };
+        // What could not be noted is done again.
+        let _ = self.ledger.note_callback(step).await;
+    }
+
+    /// Looks how far the task is.
+    async fn look(&self, due: &DueCallback) -> (Progress, Option<String>) {
+        match self.results.ask(due).await {
+            Asked::Over(message) => (Progress::Ready(message), None),
+            Asked::Running => {
+                let pause = pause(LOOK_AGAIN, due.attempts);
+                self.unless_too_late(due, Progress::Again(pause), None)
+            }
+            Asked::Unknown(why) => self.again(due, why),
+            Asked::Gone(why) => (Progress::GivenUp, Some(why)),
+        }
+    }
+
+    /// The same again, unless it was tried for long enough.
+    fn again(&self, due: &DueCallback, error: String) -> (Progress, Option<String>) {
+        let range = if due.state == CallbackState::Ready { SEND_AGAIN } else { LOOK_AGAIN };
+        self.unless_too_late(due, Progress::Again(pause(range, due.attempts)), Some(error))
+    }
+
+    fn unless_too_late(
+        &self,
+        due: &DueCallback,
+        next: Progress,
+        error: Option<String>,
+    ) -> (Progress, Option<String>) {
+        let most = match due.state {
+            CallbackState::Ready => self.settings.give_up_after,
+            _ => self.settings.retention,
+        };
+        let spent = Timestamp::now().duration_since(due.since);
+        match spent.unsigned_abs() < most || spent.is_negative() {
+            true => (next, error),
+            false => {
+                let ended = || "the task has not ended within its retention".to_owned();
+                (Progress::GivenUp, error.or_else(|| Some(ended())))
+            }
+        }
+    }
+
+    /// Sends the receiver the message.
+    async fn deliver(&self, due: &DueCallback, message: &Message) -> (Progress, Option<String>) {
+        let Ok(url) = due.url.parse::<CallbackUrl>() else {
+            return (Progress::GivenUp, Some("the URL is none any more".to_owned()));
+        };
+        let Some(fields) = self.fields(due, message) else {
+            return self.again(due, "there is nothing to sign it with".to_owned());
+        };
+        match self.sender.send(&url, fields, Bytes::from(message.body.clone())).await {
+            Ok(answer) if answer.status.is_success() => (Progress::Delivered, None),
+            // RFC 9110, section 15.5.11: nobody is there, and nobody will be.
+            Ok(answer) if answer.status == StatusCode::GONE => {
+                (Progress::GivenUp, Some("the receiver answered 410 Gone".to_owned()))
+            }
+            Ok(answer) => {
+                let status = answer.status.as_u16();
+                let (next, error) = self.again(due, format!("the receiver answered {status}"));
+                let wanted = answer.retry_after.unwrap_or_default().min(SEND_AGAIN.1);
+                match next {
+                    Progress::Again(pause) => (Progress::Again(pause.max(wanted)), error),
+                    next => (next, error),
+                }
+            }
+            Err(error) => self.again(due, error.to_string()),
+        }
+    }
+
+    fn fields(&self, due: &DueCallback, message: &Message) -> Option<HeaderMap> {
+        let Settings { fields, secrets, .. } = &self.settings;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let timestamp = now.as_secs().to_string();
+        let secret = secrets.of_account(&due.account)?;
+        let signature = signature(&secret, &timestamp, &message.body);
+        let mut map = HeaderMap::with_capacity(4);
+        let content_type = HeaderValue::from_str(&message.content_type);
+        let json = HeaderValue::from_static("application/json");
+        map.insert(header::CONTENT_TYPE, content_type.unwrap_or(json));
+        map.insert(fields.id.clone(), HeaderValue::from_str(&due.id.to_string()).ok()?);
+        map.insert(fields.timestamp.clone(), HeaderValue::from_str(&timestamp).ok()?);
+        map.insert(fields.signature.clone(), HeaderValue::from_str(&signature).ok()?);
+        Some(map)
+    }
+}
+
+/// Twice as long with every attempt, up to the most, and never the same for all.
+fn pause((first, most): (Duration, Duration), attempts: u32) -> Duration {
+    let pause = first.saturating_mul(1 << attempts.min(16)).min(most);
+    pause.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses() {
+        let secs = Duration::from_secs;
+        for (attempts, about) in
+            [(0, 5), (1, 10), (5, 160), (9, 2560), (10, 3600), (u32::MAX, 3600)]
+        {
+            let pause = pause(SEND_AGAIN, attempts);
+            let (least, most) = (secs(about).mul_f64(0.79), secs(about).mul_f64(1.21));
+            assert!((least..most).contains(&pause), "{attempts}: {pause:?}");
+        }
+    }
+}

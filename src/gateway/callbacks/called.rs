@@ -1,0 +1,76 @@
+//! Where providers call.
+
+use super::{Callbacks, message};
+use crate::{
+    Fault,
+    gateway::provider::UploadBody,
+    normalize::rescue,
+    store::ledger::{Hinted, Message, StoreLedger},
+    validate::PathParameters,
+};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// A provider may call before it is written down whose task it is: how often, and how long in between, that is waited for.
+const LOOKS: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// Where providers call.
+#[derive(Clone, Debug)]
+pub(in crate::gateway) struct Called {
+    pub(in crate::gateway) callbacks: Callbacks,
+    pub(in crate::gateway) ledger: StoreLedger,
+}
+
+impl Called {
+    /// Takes a provider's call as a hint that there is something to see. Where the result can be asked for, what it says is not looked at:
+    /// anybody may have said it who has seen the URL.
+    pub(in crate::gateway) async fn answer(
+        self,
+        request: Request<UploadBody>,
+    ) -> Result<Response<Bytes>, Fault> {
+        let parameters = request.extensions().get::<PathParameters>();
+        let token = parameters.and_then(|parameters| parameters.iter().last());
+        let id = token.and_then(|(_, token)| self.callbacks.secrets.open(token));
+        // Whoever has none of ours learns nothing of what is here.
+        let id = id.ok_or(Fault::NoRoute)?;
+        let said = match self.callbacks.listens {
+            true => Some(self.said(request).await?),
+            false => None,
+        };
+        for look in 0..LOOKS {
+            if look > 0 {
+                sleep(BETWEEN_LOOKS).await;
+            }
+            match self.ledger.hint(id, said.clone()).await {
+                Ok(Hinted::Known) => {
+                    self.callbacks.wake.notify_one();
+                    let mut answer = Response::new(Bytes::new());
+                    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+                    return Ok(answer);
+                }
+                Ok(Hinted::Unknown) => {}
+                Err(error) => {
+                    error.log("callbacks");
+                    return Err(Fault::StoreUnavailable);
+                }
+            }
+        }
+        Err(Fault::NoRoute)
+    }
+
+    /// The whole of what the provider says.
+    async fn said(&self, request: Request<UploadBody>) -> Result<Message, Fault> {
+        let max_bytes = self.callbacks.max_bytes;
+        let (parts, body) = request.into_parts();
+        let too_large = || Fault::BodyTooLarge { limit: Some(max_bytes as u64) };
+        match Limited::new(body, max_bytes).collect().await {
+            Ok(body) => Ok(message(&parts.headers, &body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) => Err(rescue(&*error)),
+        }
+    }
+}
