@@ -77,7 +77,7 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// When there is no answer. One of any status is none.
+    /// When there is no answer. An answer of any status is no error.
     pub(crate) async fn send(
         &self,
         url: &CallbackUrl,
@@ -140,7 +140,7 @@ async fn connect(addresses: &[SocketAddr], patience: Duration) -> Result<TcpStre
     Err(SendError::Connect(last))
 }
 
-fn request(url: &CallbackUrl, given: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
+fn request(url: &CallbackUrl, mut given: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
     let host = HeaderValue::from_str(url.authority())
         .unwrap_or_else(|_| unreachable!("an authority is printable ASCII"));
     let mut headers = HeaderMap::with_capacity(given.len() + 4);
@@ -149,7 +149,6 @@ fn request(url: &CallbackUrl, given: HeaderMap, body: Bytes) -> Request<Full<Byt
     headers.insert(header::USER_AGENT, USER_AGENT);
     headers.insert(header::CONTENT_LENGTH, body.len().into());
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let mut given = given;
     for name in OWN {
         given.remove(name);
     }

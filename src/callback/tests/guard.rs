@@ -55,7 +55,6 @@ async fn names() {
             let text = format!("{scheme}://{host}/x");
             assert_eq!(outcome(&strict, &text).await, want, "{text}");
             assert_eq!(outcome(&lenient, &text).await, allowed, "{text}");
-            // There is no address to be looked at yet.
         }
     }
     let ports = strict.resolve(&url("https://public")).await.unwrap();

@@ -94,7 +94,9 @@ fn check_port(authority: &Authority) -> Result<(), Invalid> {
     let port = authority.as_str().get(host.len()..).unwrap_or_default();
     match (port, authority.port_u16()) {
         _ if matches!(host, "" | "[]") => Err(wrong()),
-        ("", None) | (_, Some(1..)) => Ok(()),
+        ("", None) => Ok(()),
+        // The parser takes a sign for a part of the number.
+        (port, Some(1..)) if port[1..].bytes().all(|byte| byte.is_ascii_digit()) => Ok(()),
         _ => Err("the port of the URL is not a number from 1 to 65535".into()),
     }
 }
@@ -135,6 +137,7 @@ mod tests {
             "http://h:0",
             "http://h:65536",
             "http://h:x",
+            "http://h:+80",
             "ftp://h",
             "unix:///run/x",
             "http://user@h",
