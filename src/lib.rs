@@ -108,6 +108,8 @@ mod route;
 pub mod schema;
 #[cfg(feature = "standalone")]
 mod server;
+#[cfg(feature = "profile")]
+pub mod signal;
 #[cfg(feature = "standalone")]
 mod standalone;
 #[cfg(feature = "standalone")]

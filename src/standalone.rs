@@ -8,16 +8,17 @@ use crate::{
     gateway::{InvalidPlan, Plan},
     server::{
         Drain, Listeners, Options,
-        admin::{self, Page},
+        admin::{self, Access, Admin, Page},
         run_worker,
     },
+    signal::Signal,
     store::{KeyWatch, Store, StoreError, StoreUrl, ledger::LedgerThread},
 };
 use std::{
     fmt, io,
     net::SocketAddr,
     num::NonZeroUsize,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     thread,
     time::Duration,
 };
@@ -31,9 +32,12 @@ pub(crate) struct Running {
     catalog: Arc<Catalog>,
     address: SocketAddr,
     admin: Option<Listeners>,
-    pages: Arc<[Page]>,
+    pages: Arc<Admin>,
+    /// Begins with the signal to stop.
+    stopping: Signal,
+    /// How long requests are still taken after that.
+    delay: Duration,
     drain: Drain,
-    drain_timeout: Duration,
     workers: Vec<thread::JoinHandle<io::Result<()>>>,
     /// Tells callers when their tasks are over.
     relay: Option<thread::JoinHandle<()>>,
@@ -115,8 +119,12 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let admin = server.admin.map(|address| listen("server.admin", address, 1)).transpose()?;
 
     let options = Arc::new(options(config, &plan, count));
-    let drain = Drain::default();
-    let drain_timeout = server.drain_timeout.get();
+    let stopping = Signal::default();
+    let drain = Drain {
+        begin: Signal::default(),
+        timeout: server.drain_timeout.get(),
+        cut_off: plan.cut_off.clone(),
+    };
     let (ending, ended) = tokio::sync::mpsc::unbounded_channel();
     let (ready, all_ready) = mpsc::channel();
     let mut workers = Vec::with_capacity(count);
@@ -130,26 +138,45 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
                 let on_ready = move || {
                     let _ = ready.send(());
                 };
-                run_worker(listener, stack, options, drain, drain_timeout, on_ready)
+                run_worker(listener, stack, options, drain, on_ready)
             })
             .map_err(Failure::Worker)?;
         workers.push(worker);
     }
     drop(ready);
     let plan = Arc::new(plan);
-    let (first, second) = (plan.clone(), plan.clone());
-    let pages: [Page; 2] = [
-        ("/endpoints", Box::new(move || first.endpoints_report().to_string())),
-        ("/unmatched", Box::new(move || second.unmatched_report().to_string())),
-    ];
-    let relay = relay_callbacks(config, &plan, drain.clone())?;
+    let relay = relay_callbacks(config, &plan, drain.begin.clone())?;
+    let ledger_health = ledger.as_ref().map(LedgerThread::health);
+    let pages = Arc::new(Admin {
+        access: access(config, admin.as_ref().map(Listeners::address)),
+        not_ready: Box::new({
+            let (plan, stopping) = (plan.clone(), stopping.clone());
+            move || {
+                let mut reasons = Vec::new();
+                if stopping.has_begun() {
+                    reasons.push("draining".to_owned());
+                }
+                if ledger_health.as_ref().is_some_and(|healthy| !healthy.load(Ordering::Relaxed)) {
+                    reasons.push("the store of balances, tasks and keys is away".to_owned());
+                }
+                if plan.counters_refuse() {
+                    reasons.push(
+                        "the store of limits is away, and a limit refuses without it".to_owned(),
+                    );
+                }
+                reasons
+            }
+        }),
+        pages: pages(&plan),
+    });
     let running = Running {
-        pages: Arc::new(pages),
+        pages,
+        stopping,
+        delay: server.drain_delay.get(),
         catalog: plan.catalog.clone(),
         address,
         admin,
         drain,
-        drain_timeout,
         workers,
         relay,
         _keys: keys,
@@ -161,6 +188,23 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         return Err(running.give_up());
     }
     Ok(running)
+}
+
+/// Who may see more than whether the gateway is alive and ready.
+fn access(config: &Config, address: Option<SocketAddr>) -> Access {
+    match &config.server.admin_token {
+        Some(token) => Access::Token(token.expose().into()),
+        None if address.is_some_and(|address| !address.ip().is_loopback()) => Access::Nobody,
+        None => Access::Anybody,
+    }
+}
+
+fn pages(plan: &Arc<Plan>) -> Vec<Page> {
+    let (endpoints, unmatched) = (plan.clone(), plan.clone());
+    vec![
+        Page::json("/endpoints", move || endpoints.endpoints_report()),
+        Page::json("/unmatched", move || unmatched.unmatched_report()),
+    ]
 }
 
 /// Reads the keys of the store, and follows what becomes of them; where no route asks for a key, nothing is opened.
@@ -198,7 +242,7 @@ fn keep_ledger(config: &Config) -> Result<Option<LedgerThread>, Failure> {
 fn relay_callbacks(
     config: &Config,
     plan: &Plan,
-    drain: Drain,
+    drain: Signal,
 ) -> Result<Option<thread::JoinHandle<()>>, Failure> {
     let is_on = config.callbacks.url().is_some();
     if !is_on || config.route.iter().all(|route| route.callback.is_none()) {
@@ -294,18 +338,29 @@ impl Running {
             let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Worker)?;
             let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Worker)?;
             for socket in self.admin.take().into_iter().flatten() {
-                tokio::spawn(admin::serve(socket, self.drain.clone(), self.pages.clone()));
+                tokio::spawn(admin::serve(socket, self.pages.clone()));
             }
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
                 _ = self.ended.recv() => return Ok(false),
             }
+            self.stopping.begin();
+            if !self.delay.is_zero() {
+                let for_s = self.delay.as_secs_f64();
+                tracing::info!(for_s, "stopping: requests are still taken, and /readyz says no");
+                tokio::select! {
+                    () = tokio::time::sleep(self.delay) => {}
+                    _ = terminate.recv() => return Ok(false),
+                    _ = interrupt.recv() => return Ok(false),
+                    _ = self.ended.recv() => {}
+                }
+            }
             tracing::info!(
-                at_most_s = self.drain_timeout.as_secs(),
+                at_most_s = self.drain.timeout.as_secs(),
                 "draining: what runs may finish"
             );
-            self.drain.begin();
+            self.drain.begin.begin();
             let all_ended = async {
                 for _ in &self.workers {
                     self.ended.recv().await;
@@ -320,7 +375,7 @@ impl Running {
         if finished {
             return self.join();
         }
-        if self.drain.has_begun() {
+        if self.stopping.has_begun() {
             tracing::warn!("stopped at once by a second signal");
             return Ok(());
         }
@@ -329,7 +384,7 @@ impl Running {
 
     /// Why it cannot go on: a worker has ended that should not have. The others finish what they are at.
     fn give_up(self) -> Failure {
-        self.drain.begin();
+        self.drain.begin.begin();
         self.join().err().unwrap_or(Failure::WorkerPanicked)
     }
 

@@ -402,6 +402,38 @@ async fn a_provider_that_cannot_be_asked() {
     }
 }
 
+/// A provider that calls before it answers, and not again.
+#[tokio::test]
+async fn a_provider_that_calls_too_early() {
+    let mut shop = shop_with(ALLOWED, "").await;
+    let (address, called) = (Arc::new(Mutex::new(None)), Arc::new(AtomicU16::new(0)));
+    let (to, status) = (address.clone(), called.clone());
+    let eager = Origin::connections(move |mut connection| {
+        let (to, status) = (to.clone(), status.clone());
+        async move {
+            let Some(request) = connection.request().await? else { return Ok(()) };
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let path = body["hook"].as_str().unwrap().replace("https://api.example.com", "");
+            let mut ask = Ask::new(Version::Http1, "POST", &path);
+            ask.body = br#"{"status":"succeeded"}"#.to_vec();
+            let to = to.lock().unwrap().unwrap();
+            let answer = ask.send(to, Arc::default()).await.unwrap();
+            status.store(answer.status, Ordering::Relaxed);
+            let answer = "content-type: application/json\r\n";
+            connection.wire.send(support::origin::answer(202, answer, r#"{"id":"t"}"#)).await
+        }
+    })
+    .await;
+    shop.gateway = None;
+    shop.origin = eager;
+    shop.start().await;
+    *address.lock().unwrap() = Some(shop.gateway().address);
+    let answer = shop.generate(&format!(r#"{{"hook":"{}"}}"#, shop.hook())).await;
+    assert_eq!((answer.status, called.load(Ordering::Relaxed)), (202, 503));
+    let message = shop.message().await;
+    assert_eq!(message.body, br#"{"status":"succeeded"}"#);
+}
+
 /// The contracts' own words for it.
 #[tokio::test]
 async fn the_examples() {

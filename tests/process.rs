@@ -7,9 +7,10 @@ mod support;
 use serde_json::Value;
 use std::{net::TcpListener, process::Command, sync::Arc, time::Duration};
 use support::{
-    CREDENTIAL, Client, Gateway, Origin, assert_envelope,
+    Act, CREDENTIAL, Client, Events, Gateway, Origin, Version, assert_envelope, assert_event,
+    client::Ask,
     gateway::{BINARY, Directory, run},
-    origin::ok,
+    origin::{EVENTS, chunk, ok},
     soon,
 };
 use tokio::sync::Notify;
@@ -398,6 +399,65 @@ async fn a_drain_has_an_end() {
     gateway.signal("TERM");
     assert!(client.try_answer("GET").await.is_err());
     assert_eq!(gateway.exited().await.code(), Some(0));
+}
+
+/// Whoever balances learns of it before connections are refused.
+#[tokio::test]
+async fn requests_are_still_taken_while_it_says_that_it_is_not_ready() {
+    let origin = Origin::ok("yes").await;
+    let mut gateway =
+        Gateway::setup().server("drain_delay = \"2s\"").all_to(&origin.url(), "").start().await;
+    let admin = gateway.admin.unwrap().to_string();
+    let health = || run(&["health"], &[("TOLLGATE_ADMIN", &admin)]);
+    assert_eq!(health().0, 0);
+    gateway.signal("TERM");
+    let stopping = |line: &serde_json::Value| {
+        line["message"].as_str().is_some_and(|message| message.starts_with("stopping"))
+    };
+    gateway.logged(stopping).await;
+    assert_eq!(gateway.probe("/readyz").await, 503);
+    let (code, _, error) = health();
+    assert!(code == 1 && error.contains("draining"), "{code} {error}");
+    gateway.get("/x").await.assert_ok("yes");
+    assert_eq!(gateway.exited().await.code(), Some(0));
+    let (code, _, error) = health();
+    assert!(code == 1 && error.contains("cannot be asked"), "{code} {error}");
+}
+
+/// A stream that is cut off says so, in the words of the catalog.
+#[tokio::test]
+async fn a_stream_ends_with_an_event_when_the_drain_is_over() {
+    let event = "data: {\"status\":\"running\"}\n\n";
+    let origin = Origin::start(move |_| {
+        vec![Act::send([EVENTS.as_bytes(), &chunk(event)].concat()), Act::Hold]
+    })
+    .await;
+    for version in Version::BOTH {
+        let mut gateway = Gateway::setup()
+            .server("drain_timeout = \"300ms\"")
+            .all_to(&origin.url(), "")
+            .start()
+            .await;
+        let mut events = Events::open(&gateway, Ask::new(version, "GET", "/x")).await;
+        assert_eq!(events.next().await.as_deref(), Some(event));
+        gateway.signal("TERM");
+        let last = events.next().await.unwrap();
+        assert_eq!(assert_event(&last, &gateway.catalog).code(), "shutting_down", "{last}");
+        assert_eq!(events.next().await, None);
+        assert_eq!(gateway.exited().await.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn only_some_may_see_more_than_whether_it_is_well() {
+    let origin = Origin::ok("yes").await;
+    let setup = Gateway::setup().server("admin_token = \"a secret of 16 characters\"");
+    let gateway = setup.secret("a secret of 16").all_to(&origin.url(), "").start().await;
+    for (path, status) in
+        [("/livez", 200), ("/readyz", 200), ("/endpoints", 401), ("/unmatched", 401)]
+    {
+        assert_eq!(gateway.probe(path).await, status, "{path}");
+    }
 }
 
 #[tokio::test]

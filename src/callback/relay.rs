@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::{Config, FieldName},
-    server::Drain,
+    signal::Signal,
     store::ledger::{
         CallbackState, CallbackStep, Claim, DueCallback, Message, Progress, StoreLedger,
     },
@@ -130,7 +130,7 @@ impl<R: Results> Relay<R> {
     }
 
     /// Works until the drain has begun and what was taken on is done. `wake` says that a provider has called.
-    pub(crate) async fn run(self, wake: &Notify, drain: &Drain) {
+    pub(crate) async fn run(self, wake: &Notify, drain: &Signal) {
         let relay = Arc::new(self);
         let mut working: JoinSet<String> = JoinSet::new();
         let mut of_account: HashMap<String, usize> = HashMap::new();

@@ -214,12 +214,12 @@ fn settled(answer: Result<Ended, LedgerError>) -> Result<(), Fault> {
         Ok(Ended::Settled) => Ok(()),
         // The work took longer than its hold.
         Ok(Ended::Released) => Err(Fault::DeadlineExceeded),
-        Ok(Ended::Pending) => Err(Fault::Internal),
         // A server that has crashed may have forgotten its last moments, and the hold with them.
-        Ok(Ended::Unknown) => Err(Fault::StoreUnavailable),
+        Ok(Ended::Pending | Ended::Unknown) => Err(Fault::Internal),
+        // The work is done: nobody may think that nothing was.
         Err(error) => {
             error.log("charge");
-            Err(Fault::StoreUnavailable)
+            Err(Fault::Internal)
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     envelope,
     fault::{Cause, UpstreamFault, UpstreamKind},
     profile::{Answer, Content, WorkState},
+    signal::Signal,
     stream::{Event, Framing, Piece, Splitter},
     work::{WorkEnd, WorkReport},
 };
@@ -20,7 +21,7 @@ use std::{
     mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 use tokio::time::{Instant, Sleep, sleep};
 use tower::BoxError;
@@ -61,10 +62,42 @@ pub(super) struct EventBody<B> {
     works: bool,
     /// Something in it was too long to be looked at.
     unread: bool,
+    /// When it has to end, whatever is to come.
+    stop: Option<Stop>,
     /// Runs while there is silence, if there are heartbeats.
     silence: Option<Pin<Box<Sleep>>>,
     /// The last piece that went on was the end of an event: something may be put behind it.
     between: bool,
+}
+
+/// Waits for the signal to stop, without being asked for it at every event.
+struct Stop {
+    signal: Signal,
+    begun: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+    /// Who is told.
+    waits: Option<Waker>,
+}
+
+impl Stop {
+    fn new(signal: Signal) -> Self {
+        let waiting = signal.clone();
+        Self { signal, begun: Box::pin(async move { waiting.begun().await }), waits: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let knows = self.waits.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if knows && !self.signal.has_begun() {
+            return Poll::Pending;
+        }
+        self.waits = Some(cx.waker().clone());
+        self.begun.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stop").field(&self.signal).finish()
+    }
 }
 
 /// What is between two events and no event: so that nobody takes silence for the end.
@@ -93,10 +126,11 @@ where
             quiet: BytesMut::new(),
             status: parts.status,
             headers: parts.headers.clone(),
-            inspection,
             voice,
             works: false,
             unread: false,
+            stop: inspection.stop.clone().map(Stop::new),
+            inspection,
             silence: None,
             between: true,
         })
@@ -133,6 +167,13 @@ where
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(ready) = self.ready.pop_front() {
             return Poll::Ready(Some(ready));
+        }
+        if self.stop.as_mut().is_some_and(|stop| stop.poll(cx).is_ready()) {
+            self.stop = None;
+            // An end that was seen already is one.
+            if self.inner.is_some() {
+                return Poll::Ready(Some(self.end_with(Fault::ShuttingDown)));
+            }
         }
         match self.poll_piece(cx) {
             Poll::Ready(Ok(piece)) => {
@@ -209,14 +250,23 @@ where
         }
     }
 
-    /// The last event: the envelope. What else comes from the provider is not wanted.
+    /// The last event of a stream that has failed.
     fn give_up(&mut self, fault: Fault) -> Bytes {
+        if let Some(report) = &self.voice.report {
+            report.tell(WorkEnd::Failed(fault.clone()));
+        }
+        self.end_with(fault)
+    }
+
+    /// The last event: the envelope. What else comes from the provider is not wanted; where nothing was said of the work, nobody knows
+    /// what becomes of it.
+    fn end_with(&mut self, fault: Fault) -> Bytes {
         self.inner = None;
         self.splitter = Splitter::new(self.framing, 0);
         let context = envelope::Context { head: false, request_id: self.voice.request_id.as_ref() };
         let envelope = self.voice.catalog.respond(&fault, context).into_body();
         if let Some(report) = &self.voice.report {
-            report.tell(WorkEnd::Failed(fault.clone()));
+            report.tell(WorkEnd::Unsaid);
         }
         if let Some(on_fault) = self.voice.on_fault.take() {
             on_fault(&fault);

@@ -1,5 +1,5 @@
 use super::{Classify, Inspection};
-use crate::{Catalog, profile::Profile};
+use crate::{Catalog, profile::Profile, signal::Signal};
 use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
@@ -47,6 +47,13 @@ impl ClassifyLayer {
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> Self {
         self.inspection.heartbeat = Some(every);
+        self
+    }
+
+    /// Ends streams of events when this begins, with an event that says that the service is shutting down. Default: never.
+    #[must_use]
+    pub fn stop(mut self, signal: Signal) -> Self {
+        self.inspection.stop = Some(signal);
         self
     }
 }

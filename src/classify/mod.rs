@@ -70,6 +70,7 @@ pub(crate) use self::{events::Voice, examine::Examination};
 use crate::{
     fault::{UpstreamFault, UpstreamKind},
     profile::Profile,
+    signal::Signal,
 };
 use http::{HeaderMap, StatusCode};
 use std::{sync::Arc, time::Duration};
@@ -84,6 +85,8 @@ pub(crate) struct Inspection {
     pub(crate) max_bytes: usize,
     pub(crate) max_event_bytes: usize,
     pub(crate) heartbeat: Option<Duration>,
+    /// When streams have to end.
+    pub(crate) stop: Option<Signal>,
     /// Where failures go that no rule knows.
     #[cfg(feature = "standalone")]
     pub(crate) watch: Option<Watch>,
@@ -96,6 +99,7 @@ impl Inspection {
             max_bytes: 64 * 1024,
             max_event_bytes: 1024 * 1024,
             heartbeat: None,
+            stop: None,
             #[cfg(feature = "standalone")]
             watch: None,
         }

@@ -9,6 +9,7 @@ mod catalog;
 mod check;
 mod classify;
 mod demo;
+mod health;
 mod keys;
 mod ledger;
 mod log;
@@ -37,6 +38,8 @@ enum Command {
     Serve(serve::Args),
     /// Run the gateway before a simulated provider that fails in every way, and print commands to try.
     Demo(demo::Args),
+    /// Ask a gateway on this machine whether it is ready, as a container's health check.
+    Health(health::Args),
     /// Check a configuration file: every mistake in one go.
     Check(check::Args),
     /// Print the JSON Schema of the configuration.
@@ -65,6 +68,7 @@ pub fn run() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema => print(&format!("{:#}", crate::config::json_schema())),
         Command::Keys(args) => keys::run(&args),

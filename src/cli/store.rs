@@ -49,6 +49,11 @@ pub(super) enum Failure {
 }
 
 impl StoreArgs {
+    /// Whether a program is to read the output.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+
     /// Opens the store, runs the command on it, and returns the exit code.
     pub(super) fn run(
         &self,

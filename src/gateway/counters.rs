@@ -54,6 +54,17 @@ impl CounterStore {
         })
     }
 
+    /// Whether a quota refuses because its store is away.
+    pub(super) fn refuses(&self) -> bool {
+        #[cfg(feature = "redis")]
+        if let Some(Shared { store, policies }) = &self.shared {
+            let refuses =
+                |(_, policy): &(String, OnStoreFailure)| *policy == OnStoreFailure::Closed;
+            return !store.is_available() && policies.iter().any(refuses);
+        }
+        false
+    }
+
     /// The counters of one worker. Its connection to a store is its own, and one for both sides.
     pub(super) fn counters(&self) -> Sides<WorkerCounters> {
         let (before, after) = (self.before.clone(), self.after.clone());

@@ -23,6 +23,7 @@ use crate::{
     limit::InvalidQuota,
     profile::InvalidProfile,
     route::{InvalidRoute, OfPath, Table},
+    signal::Signal,
     store::ledger::{StoreLedger, UsageReader},
     tasks::InvalidSealKeys,
     upstream::{self, Repeat},
@@ -56,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) callbacks: Callbacks,
     /// How it is found out that they are, by upstream.
     pub(super) ways: HashMap<String, Way>,
+    /// Begins when streams have to end.
+    pub(crate) cut_off: Signal,
     /// Failures of providers that no rule knows.
     pub(super) unmatched: Arc<Unmatched>,
 }
@@ -180,6 +183,7 @@ impl Plan {
             upstreams,
             callbacks,
             ways: callbacks::ways(config),
+            cut_off: Signal::default(),
             unmatched,
         })
     }

@@ -20,6 +20,7 @@ use crate::{
     forward::{Forward, UpstreamBody},
     idempotency,
     server::{ClientBody, Record},
+    signal::Signal,
     tasks::{ProviderTaskId, TaskBody},
     upstream::{ReplayBody, StreamWatcher, Upstream, UpstreamEndpoint},
     validate::{ParsedBody, ValidatedBody},
@@ -165,6 +166,7 @@ pub(super) enum Target<S> {
 fn target(
     planned: &PlannedUpstream,
     catalog: &Arc<Catalog>,
+    cut_off: &Signal,
     workers: u32,
 ) -> Target<impl Call + use<>> {
     let (endpoints, settings, roots) = match planned {
@@ -195,7 +197,8 @@ fn target(
             .max_bytes(planned.max_bytes)
             .max_event_bytes(planned.max_event_bytes)
             .heartbeat(planned.heartbeat)
-            .watch(planned.watch.clone());
+            .watch(planned.watch.clone())
+            .stop(cut_off.clone());
         (endpoint, planned.health.worker())
     });
     match Upstream::with_health(endpoints, settings.clone(), catalog.clone(), workers) {
@@ -262,7 +265,9 @@ impl Plan {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
         let upstreams = self.upstreams.iter();
         upstreams
-            .map(|(name, planned)| (&**name, target(planned, &worker.catalog, workers)))
+            .map(|(name, planned)| {
+                (&**name, target(planned, &worker.catalog, &self.cut_off, workers))
+            })
             .collect()
     }
 }

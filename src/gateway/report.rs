@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 impl Plan {
+    /// Whether there is a limit that refuses everybody because its store is away.
+    pub(crate) fn counters_refuse(&self) -> bool {
+        self.counters.refuses()
+    }
+
     /// `/endpoints`: every endpoint and how it is.
     pub(crate) fn endpoints_report(&self) -> Value {
         let now = Instant::now();

@@ -1,7 +1,6 @@
-//! The admin listener: is the process alive, and should it get requests?
+//! The admin listener: is the process alive, should it get requests, and how is it?
 
-use super::Drain;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{
     body::{Bytes, Incoming},
@@ -9,7 +8,9 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use serde_json::json;
+use std::{convert::Infallible, fmt, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use subtle::ConstantTimeEq;
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 
 /// The most connections at a time; those who probe come one by one.
@@ -17,11 +18,52 @@ const CONNECTIONS: usize = 64;
 /// How long one of them may take altogether.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A page besides `/livez` and `/readyz`: its path, and what makes its JSON.
-pub(crate) type Page = (&'static str, Box<dyn Fn() -> String + Send + Sync>);
+/// What it serves.
+pub(crate) struct Admin {
+    /// Who may see more than `/livez` and `/readyz`.
+    pub(crate) access: Access,
+    /// Why there should be no requests at present: nothing, if there should be.
+    pub(crate) not_ready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// What there is besides.
+    pub(crate) pages: Vec<Page>,
+}
 
-/// Serves `/livez`, `/readyz` and these pages for as long as the process lives, so that a drain can be watched.
-pub(crate) async fn serve(listener: StdListener, drain: Drain, pages: Arc<[Page]>) {
+/// Who may see it.
+pub(crate) enum Access {
+    /// Whoever gets here.
+    Anybody,
+    /// Whoever has this token.
+    Token(Box<str>),
+    Nobody,
+}
+
+/// A page besides `/livez` and `/readyz`.
+pub(crate) struct Page {
+    pub(crate) path: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) make: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Page {
+    /// One of JSON.
+    pub(crate) fn json(
+        path: &'static str,
+        make: impl Fn() -> serde_json::Value + Send + Sync + 'static,
+    ) -> Self {
+        Self { path, content_type: JSON, make: Box::new(move || make().to_string()) }
+    }
+}
+
+const JSON: &str = "application/json";
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// Serves for as long as the process lives, so that a drain can be watched.
+pub(crate) async fn serve(listener: StdListener, admin: Arc<Admin>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -40,9 +82,9 @@ pub(crate) async fn serve(listener: StdListener, drain: Drain, pages: Arc<[Page]
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (drain, pages) = (drain.clone(), pages.clone());
+        let admin = admin.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = answer(&request, &drain, &pages);
+            let answer = admin.answer(&request);
             async move { Ok::<_, Infallible>(answer) }
         });
         let connection = http1.serve_connection(TokioIo::new(stream), service);
@@ -53,50 +95,105 @@ pub(crate) async fn serve(listener: StdListener, drain: Drain, pages: Arc<[Page]
     }
 }
 
-fn answer<B>(request: &Request<B>, drain: &Drain, pages: &[Page]) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    let page = pages.iter().find(|(known, _)| *known == path);
-    let known = page.is_some() || matches!(path, "/livez" | "/readyz");
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let constant = |body: &'static str| Bytes::from_static(body.as_bytes());
-    let (status, body) = match (path, page) {
-        _ if known && !reads => {
-            (StatusCode::METHOD_NOT_ALLOWED, constant(r#"{"status":"method not allowed"}"#))
+impl Admin {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        let page = self.pages.iter().find(|page| page.path == path);
+        if page.is_none() && !matches!(path, "/livez" | "/readyz") {
+            return self.not_found();
         }
-        (_, Some((_, make))) => (StatusCode::OK, make().into()),
-        ("/livez", _) => (StatusCode::OK, constant(r#"{"status":"ok"}"#)),
-        ("/readyz", _) if drain.has_begun() => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            constant(r#"{"status":"not ready","reasons":["draining"]}"#),
-        ),
-        ("/readyz", _) => (StatusCode::OK, constant(r#"{"status":"ok"}"#)),
-        _ => (StatusCode::NOT_FOUND, not_found(pages)),
-    };
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let mut answer = json_answer(status, &json!({ "status": "method not allowed" }));
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return answer;
+        }
+        match page {
+            Some(page) => match self.access.check(request.headers()) {
+                Ok(()) => answer(StatusCode::OK, page.content_type, (page.make)()),
+                Err(refusal) => refusal,
+            },
+            None if path == "/livez" => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
+            None => {
+                let reasons = (self.not_ready)();
+                match reasons.is_empty() {
+                    true => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
+                    false => json_answer(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        &json!({ "status": "not ready", "reasons": reasons }),
+                    ),
+                }
+            }
+        }
     }
-    response
+
+    fn not_found(&self) -> Response<Full<Bytes>> {
+        let paths: Vec<&str> =
+            ["/livez", "/readyz"].into_iter().chain(self.pages.iter().map(|p| p.path)).collect();
+        json_answer(StatusCode::NOT_FOUND, &json!({ "status": "not found", "paths": paths }))
+    }
 }
 
-fn not_found(pages: &[Page]) -> Bytes {
-    let paths: Vec<&str> =
-        ["/livez", "/readyz"].into_iter().chain(pages.iter().map(|(path, _)| *path)).collect();
-    serde_json::json!({ "status": "not found", "paths": paths }).to_string().into()
+impl Access {
+    fn check(&self, headers: &HeaderMap) -> Result<(), Response<Full<Bytes>>> {
+        match self {
+            Self::Anybody => Ok(()),
+            Self::Token(token) => {
+                let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+                let given = given.and_then(|value| value.split_at_checked("Bearer ".len()));
+                let is_it = given.is_some_and(|(scheme, given)| {
+                    scheme.eq_ignore_ascii_case(b"Bearer ") && given.ct_eq(token.as_bytes()).into()
+                });
+                if is_it {
+                    return Ok(());
+                }
+                let refusal = json!({ "status": "unauthorized" });
+                let mut answer = json_answer(StatusCode::UNAUTHORIZED, &refusal);
+                let challenge = HeaderValue::from_static(r#"Bearer realm="admin""#);
+                answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                Err(answer)
+            }
+            Self::Nobody => {
+                let why =
+                    "the admin listener is not on the loopback, and there is no server.admin_token";
+                let refusal = json!({ "status": "forbidden", "reasons": [why] });
+                Err(json_answer(StatusCode::FORBIDDEN, &refusal))
+            }
+        }
+    }
+}
+
+fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
+    answer(status, JSON, body.to_string())
+}
+
+fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn admin(access: Access, reasons: &'static [&'static str]) -> Admin {
+        let not_ready = move || reasons.iter().map(|reason| (*reason).to_owned()).collect();
+        let pages = vec![Page::json("/page", || json!({}))];
+        Admin { access, not_ready: Box::new(not_ready), pages }
+    }
+
     #[test]
     fn answers() {
-        let (running, draining) = (Drain::default(), Drain::default());
-        draining.begin();
+        let running = admin(Access::Anybody, &[]);
+        let draining = admin(Access::Anybody, &["draining"]);
         let table = [
             ("GET", "/livez", &running, 200),
             ("HEAD", "/livez", &draining, 200),
@@ -108,10 +205,36 @@ mod tests {
             ("GET", "/page", &draining, 200),
             ("DELETE", "/page", &running, 405),
         ];
-        let pages: [Page; 1] = [("/page", Box::new(|| "{}".to_owned()))];
-        for (method, uri, drain, want) in table {
+        for (method, uri, admin, want) in table {
             let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-            assert_eq!(answer(&request, drain, &pages).status(), want, "{method} {uri}");
+            assert_eq!(admin.answer(&request).status(), want, "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn who_may_see_it() {
+        let token = admin(Access::Token("a secret of ours".into()), &[]);
+        let table: [(&str, Option<&str>, u16); 8] = [
+            ("/livez", None, 200),
+            ("/readyz", None, 200),
+            ("/page", None, 401),
+            ("/page", Some("Bearer a secret of ours"), 200),
+            ("/page", Some("bearer a secret of ours"), 200),
+            ("/page", Some("Bearer a secret of our"), 401),
+            ("/page", Some("a secret of ours"), 401),
+            ("/page", Some("B"), 401),
+        ];
+        for (uri, given, want) in table {
+            let mut request = Request::builder().uri(uri);
+            if let Some(given) = given {
+                request = request.header(header::AUTHORIZATION, given);
+            }
+            assert_eq!(token.answer(&request.body(()).unwrap()).status(), want, "{uri} {given:?}");
+        }
+        let nobody = admin(Access::Nobody, &[]);
+        for (uri, want) in [("/readyz", 200), ("/page", 403)] {
+            let request = Request::builder().uri(uri).body(()).unwrap();
+            assert_eq!(nobody.answer(&request).status(), want, "{uri}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! One connection, from its first byte to its last.
 
 use super::{
-    Drain, Options, Stack,
+    Options, Stack,
     edge::Edge,
     ingress::Peer,
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
 };
-use crate::{NormalizeLayer, forward::Hold};
+use crate::{NormalizeLayer, forward::Hold, signal::Signal};
 use bytes::Bytes;
 use hyper::{
     server::conn::{http1, http2},
@@ -40,13 +40,13 @@ pub(super) struct Connections<S> {
     stack: S,
     options: Arc<Options>,
     normalize: NormalizeLayer,
-    drain: Drain,
+    drain: Signal,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
 
 impl<S: Stack> Connections<S> {
-    pub(super) fn new(stack: S, options: Arc<Options>, drain: Drain) -> Self {
+    pub(super) fn new(stack: S, options: Arc<Options>, drain: Signal) -> Self {
         let mut http1 = http1::Builder::new();
         // Above the scanner's own limits, so that hyper never refuses by itself.
         http1.max_buf_size(2 * options.limits.head_bytes.max(16 * 1024)).half_close(false);

@@ -9,7 +9,6 @@
 
 pub(crate) mod admin;
 mod connection;
-mod drain;
 mod edge;
 mod ingress;
 mod listen;
@@ -20,12 +19,11 @@ mod stall;
 mod worker;
 
 pub(crate) use self::{
-    drain::Drain,
     ingress::ClientBody,
     listen::Listeners,
     record::Record,
     scan::is_authority,
-    worker::{WorkerStack, run_worker},
+    worker::{Drain, WorkerStack, run_worker},
 };
 
 use crate::{Catalog, Fault};

@@ -1,5 +1,5 @@
-use super::{Drain, Options, Stack, connection::Connections};
-use crate::{alone::Alone, forward::Hold};
+use super::{Options, Stack, connection::Connections};
+use crate::{alone::Alone, forward::Hold, signal::Signal};
 use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -13,6 +13,20 @@ use tokio_util::task::TaskTracker;
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
 /// How often that is worth a line in the log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// How long streams may take to say that they are cut off.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How a worker ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Drain {
+    /// No new connections, no new requests; what runs may finish…
+    pub(crate) begin: Signal,
+    /// …within this time.
+    pub(crate) timeout: Duration,
+    /// Tells streams when it is over.
+    pub(crate) cut_off: Signal,
+}
 
 /// What one worker serves with.
 pub(crate) struct WorkerStack<S, W> {
@@ -33,7 +47,6 @@ pub(crate) fn run_worker<S: Stack>(
     worker: WorkerStack<S, impl Future<Output = ()>>,
     options: Arc<Options>,
     drain: Drain,
-    drain_timeout: Duration,
     on_ready: impl FnOnce(),
 ) -> io::Result<()> {
     let WorkerStack { stack, warm_up, alone } = worker;
@@ -44,24 +57,27 @@ pub(crate) fn run_worker<S: Stack>(
         on_ready();
         let tasks = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(options.max_connections));
-        let connections = Arc::new(Connections::new(stack, options, drain.clone()));
+        let connections = Arc::new(Connections::new(stack, options, drain.begin.clone()));
         tokio::select! {
             () = accept(&listener, &connections, &slots, &tasks) => {}
-            () = drain.begun() => {}
+            () = drain.begin.begun() => {}
         }
         drop(listener);
         tasks.close();
         // Who pays for a request is known when it ends, also if its client has left.
-        let ended = async {
+        let ended = async || {
             tasks.wait().await;
             alone.idle().await;
         };
-        if timeout(drain_timeout, ended).await.is_err() {
+        if timeout(drain.timeout, ended()).await.is_err() {
             let left = tasks.len();
             tracing::warn!(
                 connections = left,
                 "the drain's time is over; what still runs is cut off"
             );
+            // Streams can still say so.
+            drain.cut_off.begin();
+            let _ = timeout(LAST_WORDS, ended()).await;
         }
         Ok(())
     });

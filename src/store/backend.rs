@@ -80,6 +80,15 @@ impl Store {
         each!(self, store => store.was_created())
     }
 
+    /// Whether it should be opened anew, because it was opened while it could not be written to.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self {
+            Self::Sqlite(store) => store.is_read_only(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => false,
+        }
+    }
+
     /// At most so many keys, in the order of their creation, from behind this one on.
     pub(crate) fn keys(
         &self,

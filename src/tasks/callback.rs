@@ -1,3 +1,5 @@
+#[cfg(feature = "standalone")]
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{error::Error, fmt, str::FromStr};
 use uuid::Uuid;
 
@@ -24,6 +26,14 @@ impl CallbackId {
     /// The name that these bytes are.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
+    }
+
+    /// How long ago it was drawn; nothing if that is in the future.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn age(&self) -> Duration {
+        let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |time| time.to_unix());
+        let drawn = UNIX_EPOCH + Duration::new(seconds, nanos);
+        SystemTime::now().duration_since(drawn).unwrap_or_default()
     }
 
     /// As it is stored.

@@ -119,9 +119,10 @@ where
             let fault = UpstreamFault::new(UpstreamKind::Unexpected, Cause::Other);
             Ok(refuse.with(&fault.into()).map(TaskBody::ours))
         }
+        // The provider works on it: nobody may think that nothing was done.
         Err(error) => {
             error.log("tasks");
-            Ok(refuse.with(&Fault::StoreUnavailable).map(TaskBody::ours))
+            Ok(refuse.with(&Fault::Internal).map(TaskBody::ours))
         }
     }
 }

@@ -260,7 +260,7 @@ async fn a_store_that_is_away() {
             TaskId::InAnswer("/id".parse().unwrap()),
         ))
         .service(service_fn(|_: Request<()>| ready(Ok::<_, Fault>(json(202, r#"{"id":"t1"}"#)))));
-    assert_eq!(makes.oneshot(of("acme", "/")).await.unwrap().status(), 503);
+    assert_eq!(makes.oneshot(of("acme", "/")).await.unwrap().status(), 500);
     assert_eq!(ledger.reserved(), amount("0.25"));
 }
 

@@ -1,6 +1,6 @@
 #[cfg(feature = "standalone")]
 use crate::classify::Watch;
-use crate::{classify::Inspection, profile::Profile};
+use crate::{classify::Inspection, profile::Profile, signal::Signal};
 use std::{sync::Arc, time::Duration};
 
 /// One endpoint of an [`Upstream`](super::Upstream): a service that calls it, and what its answers mean.
@@ -82,6 +82,13 @@ impl<S> UpstreamEndpoint<S> {
     #[must_use]
     pub fn heartbeat(mut self, every: Option<Duration>) -> Self {
         self.inspection.heartbeat = every;
+        self
+    }
+
+    /// See [`ClassifyLayer::stop`](crate::ClassifyLayer::stop).
+    #[must_use]
+    pub fn stop(mut self, signal: Signal) -> Self {
+        self.inspection.stop = Some(signal);
         self
     }
 }

@@ -115,7 +115,12 @@ impl Load {
                 self.succeeded.lock().unwrap().insert(id);
                 self.successes.fetch_add(1, Ordering::Relaxed);
             } else {
-                assert_fault(&answer, &self.gateway.catalog, Kind::StoreUnavailable);
+                // 500, where the provider had done the work already.
+                let kind = match answer.status {
+                    500 => Kind::Internal,
+                    _ => Kind::StoreUnavailable,
+                };
+                assert_fault(&answer, &self.gateway.catalog, kind);
                 self.refusals.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -204,9 +204,9 @@ async fn the_end_of_a_success_waits_for_the_money() {
 #[tokio::test]
 async fn nobody_gets_a_success_that_cannot_be_paid_for() {
     let table: [(Result<Ended, LedgerError>, u16, &str); 4] = [
-        (Err(LedgerError::new("away")), 503, "service_unavailable"),
+        (Err(LedgerError::new("away")), 500, "internal_error"),
         (Ok(Ended::Released), 504, "deadline_exceeded"),
-        (Ok(Ended::Unknown), 503, "service_unavailable"),
+        (Ok(Ended::Unknown), 500, "internal_error"),
         (Ok(Ended::Pending), 500, "internal_error"),
     ];
     for (answer, status, code) in table {
@@ -232,8 +232,8 @@ async fn a_long_success_breaks_off_before_its_end_if_it_cannot_be_paid_for() {
     report.tell(WorkEnd::Succeeded);
     sender.send(piece("done")).unwrap();
     let error = body.frame().await.unwrap().unwrap_err();
-    assert!(matches!(&error, ChargeError::Unpaid(Fault::StoreUnavailable)), "{error:?}");
-    assert_eq!(crate::normalize::rescue(&error), Fault::StoreUnavailable);
+    assert!(matches!(&error, ChargeError::Unpaid(Fault::Internal)), "{error:?}");
+    assert_eq!(crate::normalize::rescue(&error), Fault::Internal);
     assert!(body.frame().await.is_none());
 }
 

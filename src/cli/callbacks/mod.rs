@@ -25,7 +25,7 @@ enum Command {
         /// The callback's id, as `callbacks list` has it.
         callback: CallbackId,
     },
-    /// Print what the messages to an account are signed with, for its holder.
+    /// Print what the messages to an account are signed with, for its holder; it follows from the name, whether there is such an account or not.
     Secret(secret::Args),
 }
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> u8 {
         Command::Retry { callback } => {
             args.store.run(Missing::Refuse, |context| retry(*callback, context))
         }
-        Command::Secret(args) => secret::run(args),
+        Command::Secret(secret) => secret::run(secret, args.store.json()),
     }
 }
 
@@ -44,6 +44,9 @@ fn retry(id: CallbackId, context: &mut Context) -> Result<(), Failure> {
         return Err(Failure::Failed(format!(
             "{id}: there is no such callback, or it is delivered"
         )));
+    }
+    if context.json {
+        return context.print_json(&serde_json::json!({ "id": id.to_string(), "retried": true }));
     }
     writeln!(context.out, "{id}: a gateway tries it within a second")?;
     Ok(())

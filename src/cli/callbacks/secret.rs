@@ -16,7 +16,7 @@ pub(super) struct Args {
 }
 
 /// Prints the secret, and nothing else.
-pub(super) fn run(args: &Args) -> u8 {
+pub(super) fn run(args: &Args, json: bool) -> u8 {
     let from_env = || env("TOLLGATE_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
     let Some(file) = args.config.clone().or_else(from_env) else {
         complain("error: which configuration? Give --config FILE or set TOLLGATE_CONFIG");
@@ -30,6 +30,9 @@ pub(super) fn run(args: &Args) -> u8 {
         }
     };
     match CallbackSecrets::new(loaded.config.callbacks.secrets()).of_account(&args.account) {
+        Some(secret) if json => {
+            print(&serde_json::json!({ "account": &*args.account, "secret": secret }).to_string())
+        }
         Some(secret) => print(&secret),
         None => fail(&format!("{}: there are no `callbacks.secrets`", file.display())),
     }

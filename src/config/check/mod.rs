@@ -102,6 +102,17 @@ impl Checker<'_, '_> {
             let path = KeyPath::default().key("server").key("admin");
             self.error(&path, "the same address as `listen`", None);
         }
+        if let Some(admin) = config.server.admin
+            && !admin.ip().is_loopback()
+            && config.server.admin_token.is_none()
+        {
+            let path = KeyPath::default().key("server").key("admin");
+            self.warning(&path, "not on the loopback, and there is no `admin_token`: only /livez and /readyz are served");
+        }
+        if config.server.admin_token.as_ref().is_some_and(|token| token.expose().len() < 16) {
+            let path = KeyPath::default().key("server").key("admin_token");
+            self.error(&path, "shorter than 16 characters", None);
+        }
         if config.server.workers.is_some_and(|workers| workers.get() > 1024) {
             let path = KeyPath::default().key("server").key("workers");
             self.error(&path, "more than 1024 workers", None);

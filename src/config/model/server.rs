@@ -1,6 +1,6 @@
 use crate::config::values::{
-    Limits, Network, Patience, Size, SocketAddress, StoreAddress, Timeout, Token, socket_address,
-    some_socket_address,
+    Limits, Network, Patience, Secret, Size, SocketAddress, StoreAddress, Timeout, Token,
+    socket_address, some_socket_address,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,13 @@ pub struct Server {
     #[schemars(with = "SocketAddress")]
     pub listen: SocketAddr,
     /// Address and port for `/livez`, `/readyz`, `/endpoints` and `/unmatched`. `TOLLGATE_ADMIN` goes before it. Default: none, nothing of it is served.
+    /// Anywhere but on the loopback all but the first two want an `admin_token`.
     #[serde(deserialize_with = "some_socket_address")]
     #[schemars(with = "Option<SocketAddress>")]
     pub admin: Option<SocketAddr>,
+    /// What `Authorization: Bearer` has to say for all of them but `/livez` and `/readyz`; 16 characters or more. Default: nothing, and where `admin` is not on the loopback they are refused.
+    #[serde(skip_serializing)]
+    pub admin_token: Option<Secret>,
     /// Where keys are kept: `sqlite://tollgate.db`, relative to the working directory, `sqlite:///var/lib/tollgate.db`, or
     /// `postgres://user:password@host/database?sslmode=verify-full`. `TOLLGATE_STORE` goes before it.
     /// Default: none.
@@ -56,7 +60,10 @@ pub struct Server {
     pub send_timeout: Timeout,
     /// How long a connection may wait for its next request. Default: `75s`.
     pub idle_timeout: Timeout,
-    /// How long requests may go on after the signal to stop; `0s` for not at all. Default: `30s`.
+    /// How long requests are still taken after the signal to stop, while `/readyz` says that the gateway is not ready: so that whoever balances learns of it before
+    /// connections are refused. Default: `0s`.
+    pub drain_delay: Patience,
+    /// How long requests may go on after that; `0s` for not at all. Default: `30s`.
     pub drain_timeout: Patience,
     /// The largest head of a request, in bytes. Default: `32KiB`.
     pub max_header_bytes: Size,
@@ -79,6 +86,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin: None,
+            admin_token: None,
             store: None,
             limits: Limits::Local,
             limits_timeout: Timeout::millis(50),
@@ -94,6 +102,7 @@ impl Default for Server {
             body_timeout: Timeout::seconds(30),
             send_timeout: Timeout::seconds(60),
             idle_timeout: Timeout::seconds(75),
+            drain_delay: Patience::seconds(0),
             drain_timeout: Patience::seconds(30),
             max_header_bytes: Size::kib(32),
             max_uri_bytes: Size::kib(8),

@@ -6,17 +6,23 @@ use crate::{
     gateway::provider::UploadBody,
     normalize::rescue,
     store::ledger::{Hinted, Message, StoreLedger},
+    tasks::CallbackId,
     validate::PathParameters,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// A provider may call before it is written down whose task it is: how often, and how long in between, that is waited for.
 const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// The same when it has had its answer. After this time nobody will write it down any more.
+const IN_TIME: Duration = Duration::from_secs(120);
+const BETWEEN_LATE_LOOKS: Duration = Duration::from_secs(1);
+/// So many of those are waited for, in each process.
+pub(super) const MOST_EARLY: usize = 64;
 
 /// Where providers call.
 #[derive(Clone, Debug)]
@@ -45,21 +51,44 @@ impl Called {
             if look > 0 {
                 sleep(BETWEEN_LOOKS).await;
             }
-            match self.ledger.hint(id, said.clone()).await {
-                Ok(Hinted::Known) => {
-                    self.callbacks.wake.notify_one();
-                    let mut answer = Response::new(Bytes::new());
-                    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-                    return Ok(answer);
-                }
-                Ok(Hinted::Unknown) => {}
-                Err(error) => {
-                    error.log("callbacks");
-                    return Err(Fault::StoreUnavailable);
-                }
+            if self.hint(id, said.clone()).await? == Hinted::Known {
+                let mut answer = Response::new(Bytes::new());
+                answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+                return Ok(answer);
             }
         }
+        // One that calls before it answers waits for us, as we do for its answer; it may not call again.
+        if id.age() < IN_TIME {
+            self.hint_later(id, said);
+            return Err(Fault::Overloaded);
+        }
         Err(Fault::NoRoute)
+    }
+
+    async fn hint(&self, id: CallbackId, said: Option<Message>) -> Result<Hinted, Fault> {
+        let hinted = self.ledger.hint(id, said).await.map_err(|error| {
+            error.log("callbacks");
+            Fault::StoreUnavailable
+        })?;
+        if hinted == Hinted::Known {
+            self.callbacks.wake.notify_one();
+        }
+        Ok(hinted)
+    }
+
+    /// Goes on looking for whose task it is. What is known of it is in memory: a process that is killed forgets it.
+    fn hint_later(self, id: CallbackId, said: Option<Message>) {
+        let Ok(place) = self.callbacks.early.clone().try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _place = place;
+            let began = Instant::now();
+            while began.elapsed() < IN_TIME {
+                sleep(BETWEEN_LATE_LOOKS).await;
+                if !matches!(self.hint(id, said.clone()).await, Ok(Hinted::Unknown)) {
+                    return;
+                }
+            }
+        });
     }
 
     /// The whole of what the provider says.

@@ -26,7 +26,7 @@ use crate::{
 };
 use http::{HeaderMap, header};
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// The longest message where nothing else is said.
 const MAX_BYTES: usize = 1 << 20;
@@ -44,6 +44,8 @@ pub(crate) struct Callbacks {
     pub(crate) max_bytes: usize,
     /// Says that a provider has called.
     pub(crate) wake: Arc<Notify>,
+    /// Places for calls that have come too early.
+    early: Arc<Semaphore>,
 }
 
 impl Callbacks {
@@ -58,6 +60,7 @@ impl Callbacks {
             }),
             max_bytes: table.max_bytes.map_or(MAX_BYTES, |bytes| bytes.get()),
             wake: Arc::default(),
+            early: Arc::new(Semaphore::new(called::MOST_EARLY)),
         }
     }
 

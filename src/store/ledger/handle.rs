@@ -83,6 +83,11 @@ impl LedgerThread {
         self.usage.clone()
     }
 
+    /// The same, for whoever does not have the thread.
+    pub(crate) fn health(&self) -> Arc<AtomicBool> {
+        self.healthy.clone()
+    }
+
     /// Whether what was last written could be.
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)

@@ -83,7 +83,7 @@ impl UsageReader {
                 return;
             }
             let found = opened(open, &url).and_then(look);
-            if found.is_err() {
+            if found.is_err() || open.as_ref().is_some_and(Store::is_read_only) {
                 *open = None;
             }
             let _ = reply.send(found);

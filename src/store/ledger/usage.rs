@@ -100,6 +100,7 @@ pub(crate) struct Made {
     /// `pending`, `completed` or `failed`.
     pub(crate) status: &'static str,
     pub(crate) model: Option<String>,
+    /// What it costs, where it has a price; nothing once that has gone back.
     #[serde(serialize_with = "as_text_if_any")]
     pub(crate) cost: Option<Amount>,
     #[serde(serialize_with = "millisecond")]

@@ -52,6 +52,9 @@ pub(in crate::store) trait Books {
     /// time, are not among those that are returned.
     fn end_overdue(&mut self, holds: &[HoldId], now: Timestamp) -> Result<Vec<HoldId>, StoreError>;
 
+    /// Writes something that changes nothing: whether the store can be written to.
+    fn probe(&mut self) -> Result<(), StoreError>;
+
     /// Forgets tasks, keys and callbacks whose time is over, at most so many of each. How many it were of the more numerous ones.
     fn forget(&mut self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
 }
@@ -113,6 +116,7 @@ impl<B: Books> Writer<B> {
                 Err(RecvTimeoutError::Disconnected) => stops = true,
             }
             if Instant::now() >= next_look {
+                self.probe();
                 self.write_unwritten();
                 self.end_overdue();
                 self.forget();
@@ -120,6 +124,14 @@ impl<B: Books> Writer<B> {
             }
         }
         self.write_unwritten();
+    }
+
+    /// Tries a store that has failed: those who would ask it may stay away as long as it does.
+    fn probe(&mut self) {
+        if self.outage.is_some() && self.pausing().is_none() {
+            let probed = self.books.probe();
+            let _ = self.note(probed);
+        }
     }
 
     fn write(&mut self, mut jobs: Vec<Job>) {
@@ -204,7 +216,7 @@ impl<B: Books> Writer<B> {
         while self.pausing().is_none() {
             let now = Timestamp::now();
             let overdue = self.books.overdue(now, MOST_OVERDUE, &self.stuck);
-            let overdue = match self.note(overdue) {
+            let overdue = match self.note_look(overdue) {
                 Ok(overdue) => overdue,
                 Err(error) => return self.complain(&error, "holds cannot be looked for"),
             };
@@ -256,7 +268,7 @@ impl<B: Books> Writer<B> {
                 return;
             }
             let forgotten = self.books.forget(Timestamp::now(), MOST_FORGOTTEN);
-            match self.note(forgotten) {
+            match self.note_look(forgotten) {
                 Ok(forgotten) if forgotten >= u64::from(MOST_FORGOTTEN) => {}
                 Ok(_) => return,
                 Err(error) => {
@@ -280,6 +292,14 @@ impl<B: Books> Writer<B> {
     fn pausing(&self) -> Option<Arc<StoreError>> {
         let outage = self.outage.as_ref().filter(|outage| Instant::now() < outage.pause);
         outage.map(|outage| outage.error.clone())
+    }
+
+    /// The same of something that may have been a look and nothing else: that one can look does not mean that one can write.
+    fn note_look<T>(&mut self, done: Result<T, StoreError>) -> Result<T, Arc<StoreError>> {
+        match (done, &self.outage) {
+            (Ok(done), Some(_)) => Ok(done),
+            (done, _) => self.note(done),
+        }
     }
 
     /// Says when the store begins to fail, and when that is over. One that cannot do what it was asked does not fail.
@@ -408,6 +428,10 @@ mod tests {
             Ok(holds.to_vec())
         }
 
+        fn probe(&mut self) -> Result<(), StoreError> {
+            self.try_with(std::iter::empty())
+        }
+
         fn forget(&mut self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
             Ok(0)
         }
@@ -486,6 +510,23 @@ mod tests {
         let (job, answer) = ask(&hold());
         writer.write(vec![job]);
         assert_eq!(answer.blocking_recv().unwrap().unwrap(), Reservation::Held);
+        assert!(writer.healthy.load(Ordering::Relaxed));
+    }
+
+    /// A store that can be looked at and not written to is not back; and nobody has to ask for it to be found out when it is.
+    #[test]
+    fn a_look_is_no_end_of_an_outage() {
+        let mut writer = writer(Picky { is_away: true, ..Picky::default() });
+        writer.write(vec![ask(&hold()).0]);
+        writer.outage.as_mut().unwrap().pause = Instant::now();
+        writer.end_overdue();
+        writer.forget();
+        assert!(!writer.healthy.load(Ordering::Relaxed));
+        writer.probe();
+        assert!(!writer.healthy.load(Ordering::Relaxed));
+        writer.books.is_away = false;
+        writer.outage.as_mut().unwrap().pause = Instant::now();
+        writer.probe();
         assert!(writer.healthy.load(Ordering::Relaxed));
     }
 

@@ -94,6 +94,13 @@ impl Books for PostgresBooks {
         self.runtime.block_on(self.link.with(end))
     }
 
+    fn probe(&mut self) -> Result<(), StoreError> {
+        let sql = "UPDATE tollgate.revision SET value = value";
+        let probe = async |statements: &Statements<'_>| statements.execute(sql, &[]).await;
+        self.runtime.block_on(self.link.with(probe))?;
+        Ok(())
+    }
+
     fn forget(&mut self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
         let forget = async |statements: &Statements<'_>| {
             let keys = Asked::send(idempotency::forget(statements, now, most)).await;

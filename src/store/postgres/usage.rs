@@ -94,7 +94,9 @@ impl Store {
         const THEIRS: &str = "FROM tollgate.tasks WHERE account = $1 AND forget_at > $2 AND ($3 IS NULL OR scope = $3)";
         let limit = i64::from(paging.per_page);
         let list = format!(
-            "SELECT id, state, item, amount, hold IS NOT NULL, created_at, ended_at {THEIRS}
+            "SELECT id, state, item,
+                 CASE WHEN EXISTS (SELECT 1 FROM tollgate.holds h WHERE h.id = hold AND h.state = 'released') THEN 0 ELSE amount END,
+                 hold IS NOT NULL, created_at, ended_at {THEIRS}
              ORDER BY created_at DESC, id COLLATE \"C\" DESC LIMIT {limit} OFFSET {}",
             paging.offset()
         );

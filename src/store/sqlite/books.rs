@@ -171,6 +171,14 @@ impl Books for SqliteBooks {
         })
     }
 
+    fn probe(&mut self) -> Result<(), StoreError> {
+        self.with(|open| {
+            let change = open.store.change()?;
+            change.execute("UPDATE revision SET value = value", [])?;
+            Ok(change.commit()?)
+        })
+    }
+
     fn forget(&mut self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
         self.with(|open| {
             // A look, which keeps nobody from writing, before the change.

@@ -36,7 +36,7 @@ impl Source {
     ) -> Result<Option<Changes>, StoreError> {
         let there = Identity::of(&self.path)?;
         match &mut self.open {
-            Some(open) if open.identity == there => {
+            Some(open) if open.identity == there && !open.store.is_read_only() => {
                 let version = open.store.data_version()?;
                 if version == open.version {
                     return Ok(None);

@@ -43,6 +43,12 @@ impl Store {
         self.created
     }
 
+    /// Whether the file was opened as one that cannot be written to. Everybody in this process shares that, until nobody has it open any more: then it is as the
+    /// file is.
+    pub(in crate::store) fn is_read_only(&self) -> bool {
+        self.connection.is_readonly("main").unwrap_or(false)
+    }
+
     /// Begins a change: from here on nobody else changes anything.
     fn change(&mut self) -> rusqlite::Result<Transaction<'_>> {
         self.connection.transaction_with_behavior(TransactionBehavior::Immediate)

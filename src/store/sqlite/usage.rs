@@ -96,7 +96,9 @@ impl Store {
             .prepare_cached(&format!("SELECT count(*) {THEIRS}"))?
             .query_row((account, now, scope), |row| row.get(0))?;
         let sql = format!(
-            "SELECT id, state, item, amount, hold IS NOT NULL, created_at, ended_at {THEIRS}
+            "SELECT id, state, item,
+                 CASE WHEN EXISTS (SELECT 1 FROM holds h WHERE h.id = hold AND h.state = 'released') THEN 0 ELSE amount END,
+                 hold IS NOT NULL, created_at, ended_at {THEIRS}
              ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5"
         );
         let mut statement = view.prepare_cached(&sql)?;
