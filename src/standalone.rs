@@ -248,7 +248,7 @@ fn relay_callbacks(
     if !is_on || config.route.iter().all(|route| route.callback.is_none()) {
         return Ok(None);
     }
-    let settings = callback::Settings::new(config, plan.callbacks.secrets.clone());
+    let settings = plan.callbacks.settings(config);
     let sender =
         callback::Sender::new(plan.callbacks.guard.clone(), settings.timeout, &Roots::system());
     let results = plan.results(1);

@@ -49,6 +49,15 @@ impl Guard {
         Self { lookup: Arc::new(lookup), ..self }
     }
 
+    /// Checks what can be checked without a lookup: a host that is an address.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Private`].
+    pub(crate) fn check_literal(&self, url: &CallbackUrl) -> Result<(), Refused> {
+        literal(url).map_or(Ok(()), |ip| self.check(ip))
+    }
+
     /// The addresses of the host, all of them checked; at least one and at most a few. To connect anywhere else is
     /// to do without the check.
     ///

@@ -6,12 +6,10 @@ use super::{
     url::CallbackUrl,
 };
 use crate::{
-    config::{Config, FieldName},
     signal::Signal,
     store::ledger::{
         CallbackState, CallbackStep, Claim, DueCallback, Message, Progress, StoreLedger,
     },
-    tasks::RETENTION,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -24,13 +22,14 @@ use std::{
 };
 use tokio::{
     sync::Notify,
-    task::JoinSet,
+    task::{self, JoinSet},
     time::{sleep, timeout},
 };
 
-/// How many are worked on at once, and how many of them for one account: one whose receiver is slow keeps nobody else waiting.
-const MOST: usize = 64;
-const MOST_OF_ACCOUNT: usize = 8;
+/// How many tasks are looked at, and how many receivers are told, at once; and how many of each for one account: one whose receiver is slow keeps nobody
+/// else waiting.
+const MOST: u32 = 64;
+const MOST_OF_ACCOUNT: u32 = 8;
 /// How many are taken on at once.
 const MOST_AT_ONCE: u32 = 8;
 /// Between two looks for what is due.
@@ -40,11 +39,17 @@ const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from
 /// Between two attempts to reach a receiver.
 const SEND_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3600));
 
-/// Where nothing else is said.
-const TIMEOUT: Duration = Duration::from_secs(10);
-const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a step may take beyond what it waits for.
 const MARGIN: Duration = Duration::from_secs(5);
+/// Callbacks that nobody knows any more are given up so long after their time.
+const STALE: Duration = Duration::from_secs(60 * 60);
+/// Between attempts to note what was done.
+const NOTE_AGAIN: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// Who finds out how a task has ended.
 pub(crate) trait Results: Send + Sync + 'static {
@@ -83,30 +88,24 @@ pub(crate) struct Settings {
     pub(crate) retention: Duration,
     /// How long one attempt to reach a receiver may take.
     pub(crate) timeout: Duration,
-    /// How long one step can take, be it to ask a provider.
-    step: Duration,
+    /// How long it may take to ask a provider.
+    pub(crate) question: Duration,
+    /// The upstreams whose tasks can be asked for.
+    pub(crate) scopes: Arc<[String]>,
 }
 
 impl Settings {
-    pub(crate) fn new(config: &Config, secrets: CallbackSecrets) -> Self {
-        let table = &config.callbacks;
-        let field = |given: &Option<FieldName>, default| match given {
-            Some(name) => name.get().clone(),
-            None => HeaderName::from_static(default),
-        };
-        let timeout = table.timeout.map_or(TIMEOUT, |timeout| timeout.get());
-        let slowest = config.upstream.values().map(|upstream| upstream.timeout.get()).max();
-        Self {
-            fields: Fields {
-                id: field(&table.id_field, "x-webhook-id"),
-                timestamp: field(&table.timestamp_field, "x-webhook-timestamp"),
-                signature: field(&table.signature_field, "x-webhook-signature"),
-            },
-            secrets,
-            give_up_after: table.give_up_after.map_or(GIVE_UP_AFTER, |after| after.get()),
-            retention: config.tasks.retention.map_or(RETENTION, |retention| retention.get()),
-            timeout,
-            step: timeout.max(slowest.unwrap_or_default()).saturating_add(MARGIN),
+    /// How long one step can take.
+    fn step_in(&self, state: CallbackState) -> Duration {
+        let wait = if state == CallbackState::Ready { self.timeout } else { self.question };
+        wait.saturating_add(MARGIN)
+    }
+
+    /// How long a callback can be in this state.
+    const fn most_in(&self, state: CallbackState) -> Duration {
+        match state {
+            CallbackState::Ready => self.give_up_after,
+            _ => self.retention,
         }
     }
 }
@@ -132,58 +131,29 @@ impl<R: Results> Relay<R> {
     /// Works until the drain has begun and what was taken on is done. `wake` says that a provider has called.
     pub(crate) async fn run(self, wake: &Notify, drain: &Signal) {
         let relay = Arc::new(self);
-        let mut working: JoinSet<String> = JoinSet::new();
-        let mut of_account: HashMap<String, usize> = HashMap::new();
-        let done = |account: String, of_account: &mut HashMap<String, usize>| {
-            if let Some(count) = of_account.get_mut(&account) {
-                *count -= 1;
-                if *count == 0 {
-                    of_account.remove(&account);
-                }
-            }
-        };
+        let mut lanes = [CallbackState::Waiting, CallbackState::Ready].map(Lane::new);
         while !drain.has_begun() {
-            let claimed = relay.claim(working.len(), &of_account).await;
-            let more = claimed.len() == MOST_AT_ONCE as usize;
-            for due in claimed {
-                *of_account.entry(due.account.clone()).or_default() += 1;
-                let relay = relay.clone();
-                working.spawn(async move {
-                    relay.advance(&due).await;
-                    due.account
-                });
+            let mut more = false;
+            for lane in &mut lanes {
+                more |= lane.take_on(&relay).await;
             }
-            if more && working.len() < MOST {
+            if more {
                 continue;
             }
+            let [looks, deliveries] = &mut lanes;
             tokio::select! {
                 () = drain.begun() => break,
                 () = sleep(INTERVAL) => {}
                 () = wake.notified() => {}
-                Some(ended) = working.join_next() => {
-                    // A panic was reported, and its callback is due again when its lease is over.
-                    done(ended.unwrap_or_default(), &mut of_account);
-                }
+                () = looks.one_ends() => {}
+                () = deliveries.one_ends() => {}
             }
         }
-        while working.join_next().await.is_some() {}
-    }
-
-    /// Takes on what is due, as far as there is room.
-    async fn claim(&self, working: usize, of_account: &HashMap<String, usize>) -> Vec<DueCallback> {
-        let room = u32::try_from(MOST.saturating_sub(working)).unwrap_or(u32::MAX);
-        if room == 0 {
-            return Vec::new();
+        for mut lane in lanes {
+            while !lane.working.is_empty() {
+                lane.one_ends().await;
+            }
         }
-        let full = of_account.iter().filter(|(_, count)| **count >= MOST_OF_ACCOUNT);
-        let claim = Claim {
-            most: room.min(MOST_AT_ONCE),
-            except: full.map(|(account, _)| account.clone()).collect(),
-            // It must not end while the step is under way.
-            lease: self.settings.step.saturating_mul(2),
-        };
-        // A store that fails says so itself.
-        self.ledger.claim_callbacks(claim).await.unwrap_or_default()
     }
 
     /// Does what is next, and notes it.
@@ -194,7 +164,7 @@ impl<R: Results> Relay<R> {
                 _ => self.look(due).await,
             }
         };
-        let next = timeout(self.settings.step, next).await;
+        let next = timeout(self.settings.step_in(due.state), next).await;
         let (to, error) = next.unwrap_or_else(|_| self.again(due, "it took too long".to_owned()));
         let (id, account) = (due.id, &due.account);
         let (task, upstream, attempt) = (&due.task, &due.scope, due.attempts.saturating_add(1));
@@ -212,8 +182,13 @@ impl<R: Results> Relay<R> {
             _ => {}
         }
         let step = CallbackStep { id, from: (due.state, due.attempts), to, error };
-        // What could not be noted is done again.
-        let _ = self.ledger.note_callback(step).await;
+        // What cannot be noted is done again when the lease is over.
+        for pause in NOTE_AGAIN {
+            if self.ledger.note_callback(step.clone()).await.is_ok() {
+                return;
+            }
+            sleep(pause).await;
+        }
     }
 
     /// Looks how far the task is.
@@ -241,10 +216,7 @@ impl<R: Results> Relay<R> {
         next: Progress,
         error: Option<String>,
     ) -> (Progress, Option<String>) {
-        let most = match due.state {
-            CallbackState::Ready => self.settings.give_up_after,
-            _ => self.settings.retention,
-        };
+        let most = self.settings.most_in(due.state);
         let spent = Timestamp::now().duration_since(due.since);
         match spent.unsigned_abs() < most || spent.is_negative() {
             true => (next, error),
@@ -296,6 +268,64 @@ impl<R: Results> Relay<R> {
         map.insert(fields.timestamp.clone(), HeaderValue::from_str(&timestamp).ok()?);
         map.insert(fields.signature.clone(), HeaderValue::from_str(&signature).ok()?);
         Some(map)
+    }
+}
+
+/// What is done at the same time of one kind: looks, or deliveries. Those who wait for the one do not wait for the other.
+struct Lane {
+    state: CallbackState,
+    working: JoinSet<()>,
+    /// Of which accounts.
+    accounts: HashMap<task::Id, String>,
+}
+
+impl Lane {
+    fn new(state: CallbackState) -> Self {
+        Self { state, working: JoinSet::new(), accounts: HashMap::new() }
+    }
+
+    /// Takes on what is due, as far as there is room. Whether there may be more.
+    async fn take_on<R: Results>(&mut self, relay: &Arc<Relay<R>>) -> bool {
+        let working = u32::try_from(self.working.len()).unwrap_or(u32::MAX);
+        let most = MOST.saturating_sub(working).min(MOST_AT_ONCE);
+        if most == 0 {
+            return false;
+        }
+        let mut at_work: HashMap<String, u32> = HashMap::new();
+        for account in self.accounts.values() {
+            *at_work.entry(account.clone()).or_default() += 1;
+        }
+        let settings = &relay.settings;
+        let claim = Claim {
+            state: self.state,
+            scopes: settings.scopes.clone(),
+            stale_after: settings.most_in(self.state).saturating_add(STALE),
+            most,
+            most_of_account: MOST_OF_ACCOUNT,
+            at_work,
+            // It must not end while the step is under way.
+            lease: settings.step_in(self.state).saturating_mul(2),
+        };
+        // A store that fails says so itself.
+        let claimed = relay.ledger.claim_callbacks(claim).await.unwrap_or_default();
+        let more = claimed.len() == most as usize;
+        for due in claimed {
+            let (relay, account) = (relay.clone(), due.account.clone());
+            let id = self.working.spawn(async move { relay.advance(&due).await }).id();
+            self.accounts.insert(id, account);
+        }
+        more
+    }
+
+    /// Waits until something has been done; for ever, where there is nothing to do.
+    async fn one_ends(&mut self) {
+        let ended = match self.working.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            // A panic was reported, and its callback is due again when its lease is over.
+            Some(Err(error)) => error.id(),
+            None => return std::future::pending().await,
+        };
+        self.accounts.remove(&ended);
     }
 }
 

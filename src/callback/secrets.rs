@@ -13,6 +13,7 @@ const ID: usize = 16;
 /// What the codes of tokens, and the secrets of accounts, are derived for: one is never the other.
 const FOR_TOKENS: &str = "tollgate callback tokens";
 const FOR_ACCOUNTS: &str = "tollgate callback secret of account ";
+const FOR_REQUESTS: &str = "tollgate callback of request ";
 
 /// The secrets of a configuration: the first one is used, the others are still known.
 #[derive(Clone)]
@@ -36,6 +37,14 @@ impl CallbackSecrets {
     pub(crate) fn token(&self, id: CallbackId) -> Option<String> {
         let code = code(&self.0.first()?.tokens, id.as_bytes());
         Some(URL_SAFE_NO_PAD.encode([id.as_bytes(), &code[..CODE]].concat()))
+    }
+
+    /// The same name whenever it is asked for, by what a request is known by.
+    pub(crate) fn id_for(&self, request: &[u8]) -> Option<CallbackId> {
+        let code = code(&self.0.first()?.accounts, &[FOR_REQUESTS.as_bytes(), request].concat());
+        let (id, _) = code.split_first_chunk::<ID>()?;
+        // Of a form of our own (RFC 9562, section 5.8).
+        Some(CallbackId::from_bytes(*uuid::Builder::from_custom_bytes(*id).as_uuid().as_bytes()))
     }
 
     /// The callback that a token is for, if it is one of ours.
@@ -108,6 +117,15 @@ mod tests {
             assert_eq!(one.open(wrong), None, "{wrong}");
         }
         assert_eq!(CallbackSecrets::new([]).token(id), None);
+    }
+
+    #[test]
+    fn one_id_for_each_request() {
+        let secrets = CallbackSecrets::new(["one"]);
+        let [first, again, other] = ["a", "a", "b"].map(|key| secrets.id_for(key.as_bytes()));
+        assert!(first.is_some() && first == again && first != other);
+        assert_ne!(first, CallbackSecrets::new(["two"]).id_for(b"a"));
+        assert_eq!(secrets.open(&secrets.token(first.unwrap()).unwrap()), first);
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl Store {
     pub(crate) fn callbacks(
         &self,
         filter: &CallbackFilter,
-        after: Option<CallbackId>,
+        after: Option<&StoredCallback>,
         limit: u32,
     ) -> Result<Vec<StoredCallback>, StoreError> {
         each!(self, store => store.callbacks(filter, after, limit))

@@ -68,7 +68,8 @@ where
     request.headers_mut().remove(header::RANGE);
     request.headers_mut().remove(header::IF_RANGE);
     let extensions = request.extensions_mut();
-    let report = extensions.remove::<Listening>().map(|of| of.0).unwrap_or_default();
+    let listening = extensions.remove::<Listening>();
+    let report = listening.clone().map(|of| of.0).unwrap_or_default();
     extensions.insert(Pinned(task.endpoint.clone()));
     extensions.insert(report.clone());
     let answered = inner.call(request).await;
@@ -78,6 +79,10 @@ where
     let state = state(&task, &report, answered.as_ref().ok());
     if state != WorkState::Running {
         let ended = shared.store.end(&shared.scope, &id, state).await;
+        // Whoever polls hears of a failure again, and whoever is told of it hears of it once: then the money has to be back.
+        if ended.is_err() && listening.is_some() {
+            return Ok(refuse.with(&Fault::StoreUnavailable).map(TaskBody::ours));
+        }
         if let (WorkState::Succeeded, Err(fault)) = (state, may_be_shown(&task, ended)) {
             return Ok(refuse.with(&fault).map(TaskBody::ours));
         }

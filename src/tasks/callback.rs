@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 /// Somebody who wants to be told when a task is over. In the extensions of a request that may make one; a store that tells people remembers
 /// it with the task.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Callback {
     /// What it is called.
     pub id: CallbackId,
@@ -16,6 +16,13 @@ pub struct Callback {
 /// The name of a callback: it is drawn before the task is asked for, so that the provider can be told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallbackId(Uuid);
+
+/// Without the URL, which may hold the caller's secrets.
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback").field("id", &self.id).finish_non_exhaustive()
+    }
+}
 
 impl CallbackId {
     /// A new one, behind all earlier ones (UUID version 7, RFC 9562, section 5.7).
@@ -31,7 +38,9 @@ impl CallbackId {
     /// How long ago it was drawn; nothing if that is in the future.
     #[cfg(feature = "standalone")]
     pub(crate) fn age(&self) -> Duration {
-        let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |time| time.to_unix());
+        // One that says nothing of it is taken for a new one.
+        let Some(time) = self.0.get_timestamp() else { return Duration::ZERO };
+        let (seconds, nanos) = time.to_unix();
         let drawn = UNIX_EPOCH + Duration::new(seconds, nanos);
         SystemTime::now().duration_since(drawn).unwrap_or_default()
     }

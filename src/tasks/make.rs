@@ -74,9 +74,9 @@ where
         Some(WorkEnd::Failed(_)) => Some(WorkState::Failed),
         _ => None,
     };
-    let goes_on = hold.filter(|_| over.is_none());
+    let goes_on = hold.as_ref().filter(|_| over.is_none());
     // Whatever becomes of what follows, the provider works: who pays is known when the task is over, or its time.
-    if let Some(hold) = &goes_on {
+    if let Some(hold) = goes_on {
         hold.take_over();
     }
     let endpoint = parts.extensions.get::<AnsweredBy>().map(|AnsweredBy(name)| name.clone());
@@ -85,16 +85,16 @@ where
         id: id.as_str().into(),
         principal,
         endpoint: endpoint.unwrap_or_default(),
-        hold: goes_on.as_ref().map(Hold::id),
-        amount: goes_on.as_ref().map_or(Amount::ZERO, Hold::amount),
-        item: goes_on.as_ref().and_then(Hold::item).map(Into::into),
+        hold: hold.as_ref().map(Hold::id),
+        amount: hold.as_ref().map_or(Amount::ZERO, Hold::amount),
+        item: hold.as_ref().and_then(Hold::item).map(Into::into),
         retention: shared.retention,
         callback,
     });
     match recorded.await {
         Ok(Recorded::Known) => {
             // The first request pays for it.
-            if let Some(hold) = &goes_on {
+            if let Some(hold) = goes_on {
                 hold.give_back();
                 report.tell(WorkEnd::Known);
             }
@@ -102,7 +102,7 @@ where
         }
         Ok(Recorded::Recorded) => {
             if let Some(over) = over {
-                // It has no money of its own; that it could not be noted is no news to anybody.
+                // Whoever is paid for the answer says the same of its money, before the caller sees the end of it.
                 drop(shared.store.end(&shared.scope, &id, over).await);
             }
             Ok(Response::from_parts(parts, TaskBody::read(read)))

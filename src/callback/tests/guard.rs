@@ -81,6 +81,7 @@ async fn addresses_are_not_looked_up() {
         let text = format!("http://{host}:8080/");
         for (guard, want) in [(&strict, want), (&lenient, allowed)] {
             assert_eq!(outcome(guard, &text).await, want, "{text}");
+            assert_eq!(guard.check_literal(&url(&text)).is_err(), want == "private", "{text}");
         }
     }
     let addresses = strict.resolve(&url("http://[::ffff:1.1.1.1]:8080")).await.unwrap();

@@ -56,11 +56,11 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
     ];
     let (mut array, mut table) = (JsonArray::default(), Table::new(HEAD));
     let filter = args.filter();
-    let mut last = None;
+    let mut last: Option<StoredCallback> = None;
     loop {
-        let page = context.store.callbacks(&filter, last, PAGE)?;
+        let page = context.store.callbacks(&filter, last.as_ref(), PAGE)?;
         let Some(end) = page.last() else { break };
-        last = Some(end.id);
+        last = Some(end.clone());
         if context.json {
             page.iter().try_for_each(|callback| array.push(&mut context.out, callback))?;
         } else {

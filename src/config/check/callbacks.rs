@@ -7,8 +7,9 @@ use crate::config::{
 impl Checker<'_, '_> {
     pub(super) fn callbacks(&mut self, config: &Config) {
         let table = KeyPath::default().key("callbacks");
+        let is_used = config.route.iter().any(|route| route.callback.is_some());
         let url = config.callbacks.url.as_ref().and_then(Setting::missing);
-        if let Some(variable) = url {
+        if let Some(variable) = url.filter(|_| is_used) {
             self.nobody_is_told(&table.key("url"), variable);
         }
         for (i, secret) in config.callbacks.secrets.iter().enumerate() {
@@ -19,8 +20,18 @@ impl Checker<'_, '_> {
                 }
                 Some(_) => {}
                 // Once is enough.
-                None if url.is_some() => {}
+                None if url.is_some() || !is_used => {}
                 None => self.nobody_is_told(&place, secret.missing().unwrap_or_default()),
+            }
+        }
+        let named = [
+            ("id_field", &config.callbacks.id_field),
+            ("timestamp_field", &config.callbacks.timestamp_field),
+            ("signature_field", &config.callbacks.signature_field),
+        ];
+        for (i, (key, name)) in named.iter().enumerate() {
+            if name.is_some() && named[..i].iter().any(|(_, other)| other == name) {
+                self.error(&table.key(key), "two of these fields have the same name", None);
             }
         }
         let path = KeyPath::default().key("route");
@@ -135,6 +146,20 @@ impl Checker<'_, '_> {
             );
             self.error(place, message, None);
         }
+        let wraps_otherwise = |other: &&Route| {
+            other.upstream == route.upstream
+                && other.callback.is_some()
+                && other.success != route.success
+        };
+        if callback.result.is_none()
+            && let Some(other) = config.route.iter().find(wraps_otherwise)
+        {
+            let message = format!(
+                "needs a `result`: route `{}` of the same upstream has another `success`, and messages about tasks of one upstream look alike",
+                other.name.as_str()
+            );
+            self.error(place, message, None);
+        }
         let Some(wanted) = &callback.result else { return };
         let Some(result) = known.iter().find(|other| other.name.as_str() == wanted) else {
             let names: Vec<&str> = known.iter().map(|other| other.name.as_str()).collect();
@@ -144,6 +169,13 @@ impl Checker<'_, '_> {
                 format!("no route of upstream `{}` with this name is about a task", route.upstream);
             return self.error(place, message, Some(help));
         };
+        if result.price.as_ref().is_some_and(|price| !price.get().is_free()) {
+            let message = format!(
+                "route `{}` has a price, and nobody pays for what the gateway asks by itself",
+                result.name.as_str()
+            );
+            self.error(place, message, None);
+        }
         if !result.task.as_ref().is_some_and(|task| knows_all(task, result)) {
             let message = format!(
                 "cannot be asked with the task's id alone: the path of route `{}` has other parameters",

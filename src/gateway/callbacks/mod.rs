@@ -19,17 +19,22 @@ pub(super) use self::{
 };
 
 use crate::{
-    callback::{CallbackSecrets, Guard},
-    config::Config,
+    callback::{CallbackSecrets, Fields, Guard, Settings},
+    config::{Config, FieldName},
     store::ledger::Message,
     tasks::CallbackId,
 };
-use http::{HeaderMap, header};
-use std::sync::Arc;
+use http::{HeaderMap, HeaderName, header};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::{Notify, Semaphore};
 
-/// The longest message where nothing else is said.
+/// Where nothing else is said.
 const MAX_BYTES: usize = 1 << 20;
+const TIMEOUT: Duration = Duration::from_secs(10);
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const ID_FIELD: &str = "x-webhook-id";
+const TIMESTAMP_FIELD: &str = "x-webhook-timestamp";
+const SIGNATURE_FIELD: &str = "x-webhook-signature";
 
 /// What all routes share.
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub(crate) struct Callbacks {
     pub(crate) wake: Arc<Notify>,
     /// Places for calls that have come too early.
     early: Arc<Semaphore>,
+    /// Places for names that are looked up while their callers wait.
+    lookups: Arc<Semaphore>,
 }
 
 impl Callbacks {
@@ -61,6 +68,33 @@ impl Callbacks {
             max_bytes: table.max_bytes.map_or(MAX_BYTES, |bytes| bytes.get()),
             wake: Arc::default(),
             early: Arc::new(Semaphore::new(called::MOST_EARLY)),
+            lookups: Arc::new(Semaphore::new(take::MOST_LOOKUPS)),
+        }
+    }
+
+    /// How callers are told, on a gateway that can ask for the tasks of these upstreams.
+    pub(crate) fn settings(&self, config: &Config) -> Settings {
+        let table = &config.callbacks;
+        let field = |given: &Option<FieldName>, default| match given {
+            Some(name) => name.get().clone(),
+            None => HeaderName::from_static(default),
+        };
+        let tells = config.route.iter().filter(|route| route.callback.is_some());
+        let scopes: BTreeSet<String> = tells.map(|route| route.upstream.clone()).collect();
+        let slowest = scopes.iter().filter_map(|scope| config.upstream.get(scope));
+        let question = slowest.map(|upstream| upstream.timeout.get()).max();
+        Settings {
+            fields: Fields {
+                id: field(&table.id_field, ID_FIELD),
+                timestamp: field(&table.timestamp_field, TIMESTAMP_FIELD),
+                signature: field(&table.signature_field, SIGNATURE_FIELD),
+            },
+            secrets: self.secrets.clone(),
+            give_up_after: table.give_up_after.map_or(GIVE_UP_AFTER, |after| after.get()),
+            retention: super::tasks::retention(config),
+            timeout: table.timeout.map_or(TIMEOUT, |timeout| timeout.get()),
+            question: question.unwrap_or_default(),
+            scopes: scopes.into_iter().collect(),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     request_id,
     route::Router,
     store::ledger::{DueCallback, Message},
+    stream::Framing,
     tasks::{Listening, TaskId, TasksLayer},
     upstream::Pinned,
     validate::{ParsedBody, ValidatedBody},
@@ -199,6 +200,14 @@ where
     let report = WorkReport::default();
     request.extensions_mut().insert(Listening(report.clone()));
     let (parts, body) = service.oneshot(request).await?.into_parts();
+    if Framing::of_message(&parts.headers).is_some() {
+        return Ok(Asked::Gone("the result is a stream of events, and no message".to_owned()));
+    }
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(Asked::Unknown(
+            "the result is compressed, though nobody asked for that".to_owned(),
+        ));
+    }
     let body = match Limited::new(body, max_bytes).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -210,6 +219,7 @@ where
     let is_over = match (report.end(), fault) {
         // Nobody is told of a success that could not be charged for.
         (Some(WorkEnd::Succeeded), fault) => fault.is_none(),
+        (Some(WorkEnd::Failed(_)), Some(Fault::StoreUnavailable)) => false,
         (Some(WorkEnd::Failed(_)), _) => true,
         (_, Some(Fault::TaskNotFound)) => {
             return Ok(Asked::Gone("the task is not known any more".to_owned()));

@@ -3,10 +3,12 @@
 use super::Callbacks;
 use crate::{
     Fault,
+    auth::Principal,
     callback::{CallbackUrl, Refused},
     charge::place::{only, refused},
     config::Route,
     fault::Text,
+    idempotency,
     json::{Kind, Pointer},
     tasks::{Callback, CallbackId},
     validate::ParsedBody,
@@ -26,6 +28,8 @@ use tower_service::Service;
 
 /// How long a caller waits for the address of a name.
 const LOOKUP: Duration = Duration::from_secs(2);
+/// So many are looked up at once, in the whole process: each has a thread until the system's resolver gives up. Others are looked up when they are to be called.
+pub(super) const MOST_LOOKUPS: usize = 16;
 
 /// What a route does for callers who want to be told.
 #[derive(Clone, Debug)]
@@ -69,20 +73,33 @@ impl RouteCallback {
 
     /// Whether it may be called. A name that nobody knows at present may be known when it is to be called, and is looked up again then.
     async fn check(&self, url: &CallbackUrl) -> Result<(), Fault> {
-        match timeout(LOOKUP, self.callbacks.guard.resolve(url)).await {
-            Ok(Err(Refused::Private)) => Err(self.wrong("must not lead to a private address")),
-            Ok(Ok(_) | Err(Refused::Unknown(_))) | Err(_) => Ok(()),
+        let found = match self.callbacks.lookups.try_acquire() {
+            Ok(_place) => timeout(LOOKUP, self.callbacks.guard.resolve(url)).await.ok(),
+            Err(_) => Some(self.callbacks.guard.check_literal(url).map(|()| Vec::new())),
+        };
+        match found {
+            Some(Err(Refused::Private)) => Err(self.wrong("must not lead to a private address")),
+            Some(Ok(_) | Err(Refused::Unknown(_))) | None => Ok(()),
         }
     }
 
     /// Puts ours in its place.
     fn replace<R>(&self, url: &CallbackUrl, request: &mut Request<R>) -> Result<(), Fault> {
-        let id = CallbackId::new();
+        let id = self.id_of(request);
         let ours = self.callbacks.url_for(id).ok_or(Fault::Internal)?;
         let extensions = request.extensions_mut();
         extensions.insert(Callback { id, url: url.to_string().into() });
         extensions.insert(OurUrl { at: self.at.clone(), url: ours });
         Ok(())
+    }
+
+    /// A request that comes again under its idempotency key is the same to the provider, to the letter.
+    fn id_of<R>(&self, request: &Request<R>) -> CallbackId {
+        let principal = request.extensions().get::<Principal>();
+        let key = request.headers().get(idempotency::HEADER).and(principal);
+        let key = key.and_then(|of| idempotency::of_caller(request.headers(), of));
+        let id = key.and_then(|key| self.callbacks.secrets.id_for(key.as_bytes()));
+        id.unwrap_or_else(CallbackId::new)
     }
 
     fn wrong(&self, what: &str) -> Fault {

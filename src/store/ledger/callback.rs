@@ -2,7 +2,7 @@ use super::text::{as_text, millisecond, millisecond_if_any};
 use crate::{store::StoreError, tasks::CallbackId};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{str::FromStr, time::Duration};
+use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 /// When a task is first looked at whose provider has not called: a call can be lost.
 pub(in crate::store) const FIRST_LOOK: Duration = Duration::from_secs(10);
@@ -83,12 +83,36 @@ pub(crate) struct DueCallback {
 /// Callbacks that somebody takes on.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
+    /// `Waiting` or `Ready`.
+    pub(crate) state: CallbackState,
+    /// Of tasks of these upstreams: others may know those that this gateway does not.
+    pub(crate) scopes: Arc<[String]>,
+    /// And whatever has been in this state for so long, to be given up.
+    pub(crate) stale_after: Duration,
     /// At most so many.
     pub(crate) most: u32,
-    /// None of these accounts.
-    pub(crate) except: Vec<String>,
+    /// At most so many of an account, less those that it has at work already.
+    pub(crate) most_of_account: u32,
+    pub(crate) at_work: HashMap<String, u32>,
     /// For how long nobody else does: a process that is killed does not give them back.
     pub(crate) lease: Duration,
+}
+
+/// So many accounts are looked at for one claim.
+pub(in crate::store) const MOST_ACCOUNTS: u32 = 256;
+
+impl Claim {
+    /// How many more of this account may be taken on.
+    pub(in crate::store) fn room(&self, account: &str) -> u32 {
+        let at_work = self.at_work.get(account).copied().unwrap_or(0);
+        self.most_of_account.saturating_sub(at_work).min(self.most)
+    }
+
+    /// Since when a callback is in its state that is to be given up, in Unix milliseconds.
+    pub(in crate::store) fn stale_since(&self, now: Timestamp) -> i64 {
+        let after = i64::try_from(self.stale_after.as_millis()).unwrap_or(i64::MAX);
+        now.as_millisecond().saturating_sub(after)
+    }
 }
 
 /// What has become of a callback that somebody had taken on. Nothing, if somebody else has done more meanwhile.

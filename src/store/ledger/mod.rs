@@ -40,7 +40,7 @@ pub(crate) use self::{
     verification::{Discrepancy, Totals, Verification},
 };
 pub(in crate::store) use self::{
-    callback::{FIRST_LOOK, over_for_long},
+    callback::{FIRST_LOOK, MOST_ACCOUNTS, over_for_long},
     fields::kept,
     hold::{TIME_LIMIT, limit, limit_at},
     op::{Job, Outcome, Overdue, work_state},

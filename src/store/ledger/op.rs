@@ -113,6 +113,8 @@ impl Job {
             self,
             Self::End(_, End::Settle | End::Release, _)
                 | Self::Record(..)
+                // What a provider says it may say once.
+                | Self::Hint(_, Some(_), _)
                 | Self::Keep(..)
                 | Self::EndTask(..)
         )

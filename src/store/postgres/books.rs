@@ -126,9 +126,14 @@ async fn batch(
         true => Some(Asked::send(lock(statements, &locks)).await),
         false => None,
     };
-    let mut asked = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        asked.push(Asked::send(perform(statements, job, now)).await);
+    let mut asked: Vec<_> = jobs.iter().map(|_| None).collect();
+    // Those who take callbacks on come last: what they lock nobody has locked in an order, and nothing is waited for behind them.
+    for claims in [false, true] {
+        for (job, asked) in jobs.iter().zip(&mut asked) {
+            if matches!(job, Job::Claim(..)) == claims {
+                *asked = Some(Asked::send(perform(statements, job, now)).await);
+            }
+        }
     }
     let stored = Asked::send(statements.run("COMMIT")).await;
     // The first that fails says why; whatever comes behind it says that something has failed.
@@ -137,7 +142,7 @@ async fn batch(
         locked.answer().await?;
     }
     let mut outcomes = Vec::with_capacity(jobs.len());
-    for asked in asked {
+    for asked in asked.into_iter().flatten() {
         outcomes.push(asked.answer().await?);
     }
     stored.answer().await.map_err(PostgresError::storing)?;
@@ -183,13 +188,14 @@ async fn perform(
     })
 }
 
-/// The accounts whose balances may change, by what they are known by.
+/// The accounts whose balances may change, by what they are known by; and callbacks, which come behind them.
 #[derive(Debug, Default)]
 struct Locks<'a> {
     accounts: Vec<&'a str>,
     holds: Vec<Uuid>,
     scopes: Vec<&'a str>,
     tasks: Vec<&'a str>,
+    callbacks: Vec<Uuid>,
 }
 
 impl<'a> Locks<'a> {
@@ -203,6 +209,8 @@ impl<'a> Locks<'a> {
                     locks.scopes.push(&name.scope);
                     locks.tasks.push(&name.id);
                 }
+                Job::Hint(id, ..) => locks.callbacks.push(Uuid(*id.as_bytes())),
+                Job::Step(step, _) => locks.callbacks.push(Uuid(*step.id.as_bytes())),
                 _ => {}
             }
         }
@@ -213,11 +221,12 @@ impl<'a> Locks<'a> {
 
     /// Otherwise there is no order to keep. Of a task the account comes first too, or others may wait crosswise.
     fn are_several(&self) -> bool {
-        self.accounts.len() + self.holds.len() > 1 || !self.tasks.is_empty()
+        let all = self.accounts.len() + self.holds.len() + self.callbacks.len();
+        all > 1 || !self.tasks.is_empty()
     }
 }
 
-/// Locks accounts in the order in which everybody does, so that no two batches wait for each other.
+/// Locks accounts, then callbacks, in the order in which everybody does, so that no two batches wait for each other.
 async fn lock(statements: &Statements<'_>, locks: &Locks<'_>) -> Result<(), StoreError> {
     let sql = "
         SELECT FROM tollgate.accounts WHERE id = ANY (ARRAY(
@@ -231,6 +240,11 @@ async fn lock(statements: &Statements<'_>, locks: &Locks<'_>) -> Result<(), Stor
         (&locks.scopes, Type::TEXT_ARRAY),
         (&locks.tasks, Type::TEXT_ARRAY),
     ];
-    statements.query(sql, parameters).await?;
+    let accounts = Asked::send(statements.query(sql, parameters)).await;
+    let sql = "SELECT FROM tollgate.callbacks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
+    if !locks.callbacks.is_empty() {
+        statements.query(sql, &[(&locks.callbacks, Type::UUID_ARRAY)]).await?;
+    }
+    accounts.answer().await?;
     Ok(())
 }

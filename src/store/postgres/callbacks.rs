@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     store::ledger::{
-        CallbackFilter, CallbackState, CallbackStep, Claim, DueCallback, Hinted, Message,
-        StoredCallback, limit_at, over_for_long,
+        CallbackFilter, CallbackState, CallbackStep, Claim, DueCallback, Hinted, MOST_ACCOUNTS,
+        Message, StoredCallback, limit_at, over_for_long,
     },
     tasks::CallbackId,
 };
@@ -39,25 +39,55 @@ pub(super) async fn hint(
     Ok(if known { Hinted::Known } else { Hinted::Unknown })
 }
 
-/// Takes callbacks on; not those that another gateway is about to.
+/// Takes callbacks on, account by account, so that one that has very many keeps nobody else waiting; not those that another gateway is
+/// about to.
 pub(super) async fn claim(
     statements: &Statements<'_>,
     claim: &Claim,
     now: Timestamp,
 ) -> Result<Vec<DueCallback>, StoreError> {
+    // One look into the index for each account, from another one on each time.
     let sql = "
-        UPDATE tollgate.callbacks c SET leased_until = $2, hinted = false FROM tollgate.accounts a
-        WHERE a.id = c.account AND c.id = ANY (ARRAY(
-            SELECT d.id FROM tollgate.callbacks d
-            WHERE d.state IN ('waiting', 'ready') AND d.due_at <= $1 AND d.leased_until <= $1
-            AND d.account <> ALL (ARRAY(SELECT id FROM tollgate.accounts WHERE name = ANY ($3)))
-            ORDER BY d.due_at LIMIT $4 FOR UPDATE SKIP LOCKED))
+        WITH RECURSIVE first (id) AS (
+            SELECT (random() * coalesce(max(account), 0))::bigint FROM tollgate.callbacks WHERE state = $1
+        ), next (id, turn) AS (
+            SELECT (SELECT min(account) FROM tollgate.callbacks, first WHERE state = $1 AND account >= first.id), 1
+            UNION ALL
+            SELECT (SELECT min(account) FROM tollgate.callbacks WHERE state = $1 AND account > next.id), turn + 1
+            FROM next WHERE next.id IS NOT NULL AND turn < $2
+        ), again (id, turn) AS (
+            SELECT (SELECT min(account) FROM tollgate.callbacks WHERE state = $1), 1
+            UNION ALL
+            SELECT (SELECT min(account) FROM tollgate.callbacks WHERE state = $1 AND account > again.id), turn + 1
+            FROM again, first WHERE again.id < first.id AND turn < $2
+        ), picked AS (
+            SELECT d.id FROM (SELECT id FROM next WHERE id IS NOT NULL UNION SELECT id FROM again WHERE id IS NOT NULL) n
+            JOIN tollgate.accounts a ON a.id = n.id
+            CROSS JOIN LATERAL (
+                SELECT c.id FROM tollgate.callbacks c
+                WHERE c.state = $1 AND c.account = a.id AND c.due_at <= $3 AND c.leased_until <= $3
+                AND (c.scope = ANY ($4) OR c.since <= $5)
+                ORDER BY c.due_at
+                LIMIT greatest($6 - coalesce((SELECT w.count FROM unnest($7, $8) AS w (name, count) WHERE w.name = a.name), 0), 0)
+                FOR UPDATE SKIP LOCKED
+            ) d LIMIT $9
+        )
+        UPDATE tollgate.callbacks c SET leased_until = $10, hinted = false FROM tollgate.accounts a
+        WHERE a.id = c.account AND c.id IN (SELECT id FROM picked)
         RETURNING c.id, a.name, c.key, c.scope, c.task, c.url, c.state, c.attempts, c.since, c.content_type, c.body";
+    let (names, counts): (Vec<&str>, Vec<i64>) =
+        claim.at_work.iter().map(|(name, count)| (&**name, i64::from(*count))).unzip();
     let parameters: &[Parameter<'_>] = &[
+        (&claim.state.as_str(), Type::TEXT),
+        (&i64::from(MOST_ACCOUNTS), Type::INT8),
         (&now.as_millisecond(), Type::INT8),
-        (&limit_at(now, claim.lease), Type::INT8),
-        (&claim.except, Type::TEXT_ARRAY),
+        (&&*claim.scopes, Type::TEXT_ARRAY),
+        (&claim.stale_since(now), Type::INT8),
+        (&i64::from(claim.most_of_account), Type::INT8),
+        (&names, Type::TEXT_ARRAY),
+        (&counts, Type::INT8_ARRAY),
         (&i64::from(claim.most), Type::INT8),
+        (&limit_at(now, claim.lease), Type::INT8),
     ];
     statements.query(sql, parameters).await?.iter().map(due).collect()
 }
@@ -89,7 +119,7 @@ pub(super) async fn step(
         UPDATE tollgate.callbacks SET leased_until = 0, hinted = false, error = $6, state = $4, attempts = $5,
             content_type = CASE WHEN $12 THEN content_type ELSE $9 END, body = CASE WHEN $12 THEN body ELSE $10 END,
             since = CASE state WHEN $4 THEN since ELSE $8 END,
-            due_at = CASE WHEN hinted AND $4 = 'waiting' THEN $8 ELSE $11 END,
+            due_at = CASE WHEN hinted THEN $8 ELSE $11 END,
             ended_at = CASE WHEN $7 THEN $8 END
         WHERE id = $1 AND state = $2 AND attempts = $3";
     let ((before, tried), (state, attempts)) = (step.from, step.after());
@@ -130,21 +160,23 @@ impl Store {
     pub(in crate::store) fn callbacks(
         &self,
         filter: &CallbackFilter,
-        after: Option<CallbackId>,
+        after: Option<&StoredCallback>,
         limit: u32,
     ) -> Result<Vec<StoredCallback>, StoreError> {
         let sql = "
             SELECT c.id, a.name, c.scope, c.task, c.url, c.state, c.attempts, c.created_at, c.due_at, c.ended_at, c.error
             FROM tollgate.callbacks c JOIN tollgate.accounts a ON a.id = c.account
-            WHERE ($1 IS NULL OR a.name = $1) AND ($2 IS NULL OR c.id > $2) AND c.state = ANY ($3)
-            ORDER BY c.id LIMIT $4";
-        let after = after.map(|id| Uuid(*id.as_bytes()));
+            WHERE ($1 IS NULL OR a.name = $1) AND ($2 IS NULL OR (c.created_at, c.id) > ($5, $2)) AND c.state = ANY ($3)
+            ORDER BY c.created_at, c.id LIMIT $4";
+        let id = after.map(|last| Uuid(*last.id.as_bytes()));
+        let at = after.map(|last| last.created_at.as_millisecond());
         self.session.view(async |statements| {
             let parameters: &[Parameter<'_>] = &[
                 (&filter.account, Type::TEXT),
-                (&after, Type::UUID),
+                (&id, Type::UUID),
                 (&filter.states.words(), Type::TEXT_ARRAY),
                 (&i64::from(limit), Type::INT8),
+                (&at, Type::INT8),
             ];
             statements.query(sql, parameters).await?.iter().map(stored).collect()
         })
@@ -157,7 +189,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let sql = "
-            UPDATE tollgate.callbacks SET due_at = $2, ended_at = NULL,
+            UPDATE tollgate.callbacks SET due_at = $2, hinted = true, ended_at = NULL,
                 since = CASE state WHEN 'given-up' THEN $2 ELSE since END,
                 attempts = CASE state WHEN 'given-up' THEN 0 ELSE attempts END,
                 state = CASE WHEN state <> 'given-up' THEN state WHEN body IS NULL THEN 'waiting' ELSE 'ready' END

@@ -19,9 +19,9 @@ CREATE TABLE tollgate.callbacks (
     created_at   bigint   NOT NULL,
     ended_at     bigint   CHECK ((ended_at IS NULL) = (state IN ('waiting', 'ready')))
 );
-CREATE INDEX callbacks_due ON tollgate.callbacks (due_at) WHERE state IN ('waiting', 'ready');
+CREATE INDEX callbacks_due_of_account ON tollgate.callbacks (state, account, due_at);
 CREATE INDEX callbacks_ended ON tollgate.callbacks (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX callbacks_account ON tollgate.callbacks (account, created_at);
+CREATE INDEX callbacks_created ON tollgate.callbacks (created_at, id);
 
 -- Remembers a task, and whom to tell when it is over: also where the same account has it from another request, for that has another
 -- receiver.

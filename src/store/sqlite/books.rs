@@ -129,8 +129,8 @@ impl Books for SqliteBooks {
     ) -> Result<Vec<Outcome>, StoreError> {
         self.with(|open| {
             // Most of the time there is nothing to take on, and nobody else is kept from writing for it.
-            if let [Job::Claim(..)] = jobs
-                && !callbacks::any_is_due(&open.store.connection, now)?
+            if let [Job::Claim(claim, _)] = jobs
+                && !callbacks::any_is_due(&open.store.connection, claim, now)?
             {
                 return Ok(vec![Outcome::Claimed(Vec::new())]);
             }

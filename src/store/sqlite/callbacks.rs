@@ -4,7 +4,7 @@ use super::{Store, StoreError, rows, time, time_if_any};
 use crate::{
     store::ledger::{
         CallbackFilter, CallbackState, CallbackStep, Claim, DueCallback, FIRST_LOOK, Hinted,
-        Message, StoredCallback, limit_at, over_for_long,
+        MOST_ACCOUNTS, Message, StoredCallback, limit_at, over_for_long,
     },
     tasks::{Callback, CallbackId, NewTask},
 };
@@ -56,41 +56,79 @@ pub(in crate::store) fn hint(
     Ok(if known { Hinted::Known } else { Hinted::Unknown })
 }
 
-const DUE: &str = "state IN ('waiting', 'ready') AND due_at <= :now AND leased_until <= :now";
+const DUE: &str = "state = :state AND due_at <= :now AND leased_until <= :now";
 
 /// Whether there is anything to do.
 pub(in crate::store) fn any_is_due(
     connection: &Connection,
+    claim: &Claim,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let mut statement = connection
         .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM callbacks WHERE {DUE})"))?;
-    let now = named_params! { ":now": now.as_millisecond() };
-    Ok(statement.query_row(now, |row| row.get(0))?)
+    let parameters = named_params! {
+        ":state": claim.state.as_str(), ":now": now.as_millisecond(),
+    };
+    Ok(statement.query_row(parameters, |row| row.get(0))?)
 }
 
-/// Takes callbacks on.
+/// Takes callbacks on: account by account, so that one that has very many keeps nobody else waiting.
 pub(in crate::store) fn claim(
     change: &Transaction<'_>,
     claim: &Claim,
     now: Timestamp,
 ) -> Result<Vec<DueCallback>, StoreError> {
+    let accounts = accounts(change, claim)?;
     let sql = format!(
         "UPDATE callbacks SET leased_until = :leased_until, hinted = 0
          WHERE id IN (
-             SELECT id FROM callbacks WHERE {DUE}
-             AND account NOT IN (SELECT id FROM accounts WHERE name IN (SELECT value FROM json_each(:except)))
-             ORDER BY due_at LIMIT :most)
+             SELECT id FROM callbacks WHERE account = :account AND {DUE}
+             AND (scope IN (SELECT value FROM json_each(:scopes)) OR since <= :stale) ORDER BY due_at LIMIT :most)
          RETURNING id, (SELECT name FROM accounts a WHERE a.id = account), key, scope, task, url, state, attempts, since,
              content_type, body"
     );
-    let except = serde_json::to_string(&claim.except).unwrap_or_default();
+    let scopes = serde_json::to_string(&*claim.scopes).unwrap_or_default();
     let mut statement = change.prepare_cached(&sql)?;
-    let found = statement.query(named_params! {
-        ":now": now.as_millisecond(), ":leased_until": limit_at(now, claim.lease), ":except": except,
-        ":most": claim.most,
-    })?;
-    rows(found, due)
+    let mut claimed = Vec::new();
+    for (account, name) in accounts {
+        let left = claim.most.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
+        let found = statement.query(named_params! {
+            ":state": claim.state.as_str(), ":now": now.as_millisecond(), ":account": account,
+            ":leased_until": limit_at(now, claim.lease), ":scopes": scopes, ":stale": claim.stale_since(now),
+            ":most": left.min(claim.room(&name)),
+        })?;
+        claimed.extend(rows(found, due)?);
+    }
+    Ok(claimed)
+}
+
+/// Accounts that have callbacks in this state, from another one on each time.
+fn accounts(change: &Transaction<'_>, claim: &Claim) -> Result<Vec<(i64, String)>, StoreError> {
+    let first: Option<i64> = change
+        .prepare_cached("SELECT max(account) FROM callbacks WHERE state = ?1")?
+        .query_row([claim.state.as_str()], |row| row.get(0))?;
+    let from = first.map_or(0, |last| fastrand::i64(0..=last.max(0)));
+    // One look into the index for each account.
+    let sql = "
+        WITH RECURSIVE next (id) AS (
+            SELECT min(account) FROM callbacks WHERE state = :state AND account >= :from
+            UNION ALL
+            SELECT (SELECT min(account) FROM callbacks WHERE state = :state AND account > next.id) FROM next WHERE next.id IS NOT NULL
+            LIMIT :most)
+        SELECT a.id, a.name FROM next JOIN accounts a ON a.id = next.id";
+    let mut statement = change.prepare_cached(sql)?;
+    let mut all = Vec::new();
+    for from in [from, 0] {
+        let found = statement.query(named_params! {
+            ":state": claim.state.as_str(), ":from": from, ":most": MOST_ACCOUNTS,
+        })?;
+        for account in rows(found, |row| Ok((row.get(0)?, row.get(1)?)))? {
+            if !all.contains(&account) {
+                all.push(account);
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn due(row: &Row<'_>) -> Result<DueCallback, StoreError> {
@@ -122,7 +160,7 @@ pub(in crate::store) fn step(
                  content_type = CASE WHEN :keeps THEN content_type ELSE :content_type END,
                  body = CASE WHEN :keeps THEN body ELSE :body END,
                  since = CASE state WHEN :state THEN since ELSE :now END,
-                 due_at = CASE WHEN hinted AND :state = 'waiting' THEN :now ELSE :due_at END,
+                 due_at = CASE WHEN hinted THEN :now ELSE :due_at END,
                  ended_at = CASE WHEN :over THEN :now END
              WHERE id = :id AND state = :before AND attempts = :tried",
         )?
@@ -155,18 +193,19 @@ impl Store {
     pub(in crate::store) fn callbacks(
         &self,
         filter: &CallbackFilter,
-        after: Option<CallbackId>,
+        after: Option<&StoredCallback>,
         limit: u32,
     ) -> Result<Vec<StoredCallback>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT c.id, a.name, c.scope, c.task, c.url, c.state, c.attempts, c.created_at, c.due_at, c.ended_at, c.error
              FROM callbacks c JOIN accounts a ON a.id = c.account
-             WHERE (:account IS NULL OR a.name = :account) AND (:after IS NULL OR c.id > :after)
-             AND c.state IN (SELECT value FROM json_each(:states)) ORDER BY c.id LIMIT :limit",
+             WHERE (:account IS NULL OR a.name = :account) AND (:id IS NULL OR (c.created_at, c.id) > (:at, :id))
+             AND c.state IN (SELECT value FROM json_each(:states)) ORDER BY c.created_at, c.id LIMIT :limit",
         )?;
         let states = serde_json::to_string(&filter.states.words()).unwrap_or_default();
         let found = statement.query(named_params! {
-            ":account": filter.account, ":after": after.as_ref().map(CallbackId::as_bytes), ":states": states,
+            ":account": filter.account, ":id": after.map(|last| last.id.as_bytes()),
+            ":at": after.map(|last| last.created_at.as_millisecond()), ":states": states,
             ":limit": limit,
         })?;
         rows(found, |row| {
@@ -193,7 +232,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let changed = self.connection.execute(
-            "UPDATE callbacks SET due_at = ?2, ended_at = NULL,
+            "UPDATE callbacks SET due_at = ?2, hinted = 1, ended_at = NULL,
                  since = CASE state WHEN 'given-up' THEN ?2 ELSE since END,
                  attempts = CASE state WHEN 'given-up' THEN 0 ELSE attempts END,
                  state = CASE WHEN state <> 'given-up' THEN state WHEN body IS NULL THEN 'waiting' ELSE 'ready' END

@@ -19,6 +19,7 @@ CREATE TABLE callbacks (
     created_at   INTEGER NOT NULL,
     ended_at     INTEGER CHECK ((ended_at IS NULL) = (state IN ('waiting', 'ready')))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX callbacks_due ON callbacks (due_at) WHERE state IN ('waiting', 'ready');
+CREATE INDEX callbacks_due ON callbacks (state, due_at);
+CREATE INDEX callbacks_due_of_account ON callbacks (state, account, due_at);
 CREATE INDEX callbacks_ended ON callbacks (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX callbacks_account ON callbacks (account, created_at);
+CREATE INDEX callbacks_created ON callbacks (created_at, id);
