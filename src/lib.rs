@@ -99,6 +99,8 @@ pub mod json;
 pub mod limit;
 #[cfg(any(feature = "profile", feature = "validate", feature = "wrap"))]
 mod media_type;
+#[cfg(feature = "standalone")]
+mod metrics;
 pub mod normalize;
 pub mod profile;
 pub mod request_id;

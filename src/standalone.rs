@@ -6,13 +6,17 @@ use crate::{
     config::Config,
     forward::Roots,
     gateway::{InvalidPlan, Plan},
+    metrics::Metrics,
     server::{
         Drain, Listeners, Options,
         admin::{self, Access, Admin, Page},
         run_worker,
     },
     signal::Signal,
-    store::{KeyWatch, Store, StoreError, StoreUrl, ledger::LedgerThread},
+    store::{
+        KeyWatch, Store, StoreError, StoreUrl,
+        ledger::{Counts, LedgerThread, Operation},
+    },
 };
 use std::{
     fmt, io,
@@ -27,12 +31,16 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+/// How often what was measured is summed up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// A gateway that is listening.
 pub(crate) struct Running {
     catalog: Arc<Catalog>,
     address: SocketAddr,
     admin: Option<Listeners>,
     pages: Arc<Admin>,
+    metrics: Metrics,
     /// Begins with the signal to stop.
     stopping: Signal,
     /// How long requests are still taken after that.
@@ -104,7 +112,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let via = server.via.as_ref().map_or_else(random_pseudonym, |via| via.as_str().to_owned());
     let mut plan = Plan::new(config, &via).map_err(Failure::Plan)?;
     let keys = watch_keys(config, &plan)?;
-    let ledger = keep_ledger(config)?;
+    let ledger = keep_ledger(config, &plan)?;
     if let Some(thread) = &ledger {
         plan.ledger = thread.ledger();
         plan.usage = Some(thread.usage());
@@ -147,6 +155,20 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let plan = Arc::new(plan);
     let relay = relay_callbacks(config, &plan, drain.begin.clone())?;
     let ledger_health = ledger.as_ref().map(LedgerThread::health);
+    let key_health = keys.as_ref().map(KeyWatch::health);
+    let metrics = {
+        let (plan, ledger_health) = (plan.clone(), ledger_health.clone());
+        let stores = [("keys", key_health), ("ledger", ledger_health)];
+        Box::new(move || {
+            for (store, healthy) in &stores {
+                if let Some(healthy) = healthy {
+                    plan.metrics.set_store_up(store, healthy.load(Ordering::Relaxed));
+                }
+            }
+            plan.measure();
+            plan.metrics.render()
+        })
+    };
     let pages = Arc::new(Admin {
         access: access(config, admin.as_ref().map(Listeners::address)),
         not_ready: Box::new({
@@ -167,10 +189,11 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
                 reasons
             }
         }),
-        pages: pages(&plan),
+        pages: pages(&plan, metrics),
     });
     let running = Running {
         pages,
+        metrics: plan.metrics.clone(),
         stopping,
         delay: server.drain_delay.get(),
         catalog: plan.catalog.clone(),
@@ -199,9 +222,15 @@ fn access(config: &Config, address: Option<SocketAddr>) -> Access {
     }
 }
 
-fn pages(plan: &Arc<Plan>) -> Vec<Page> {
+fn pages(plan: &Arc<Plan>, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Vec<Page> {
     let (endpoints, unmatched) = (plan.clone(), plan.clone());
     vec![
+        Page {
+            path: "/metrics",
+            // Prometheus' text format, version 0.0.4.
+            content_type: "text/plain; version=0.0.4",
+            make: metrics,
+        },
         Page::json("/endpoints", move || endpoints.endpoints_report()),
         Page::json("/unmatched", move || unmatched.unmatched_report()),
     ]
@@ -228,13 +257,13 @@ fn watch_keys(config: &Config, plan: &Plan) -> Result<Option<KeyWatch>, Failure>
 }
 
 /// Opens the ledger, where a route has a price or tasks.
-fn keep_ledger(config: &Config) -> Result<Option<LedgerThread>, Failure> {
+fn keep_ledger(config: &Config, plan: &Plan) -> Result<Option<LedgerThread>, Failure> {
     let Some(store) = config.server.store.as_ref().filter(|_| config.keeps_books()) else {
         return Ok(None);
     };
     let url = store.get();
-    let thread =
-        LedgerThread::start(url).map_err(|error| Failure::Store { url: url.clone(), error })?;
+    let thread = LedgerThread::start(url, ledger_counts(&plan.metrics))
+        .map_err(|error| Failure::Store { url: url.clone(), error })?;
     Ok(Some(thread))
 }
 
@@ -252,7 +281,9 @@ fn relay_callbacks(
     let sender =
         callback::Sender::new(plan.callbacks.guard.clone(), settings.timeout, &Roots::system());
     let results = plan.results(1);
-    let relay = Relay::new(plan.ledger.clone(), results, sender, settings);
+    let count = plan.metrics.clone();
+    let relay = Relay::new(plan.ledger.clone(), results, sender, settings)
+        .counted(move |event| count.callbacks(event).increment(1));
     let (wake, patience) = (plan.callbacks.wake.clone(), config.server.drain_timeout.get());
     let runtime =
         runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Worker)?;
@@ -273,6 +304,18 @@ fn relay_callbacks(
     };
     let thread = thread::Builder::new().name("callbacks".to_owned()).spawn(work);
     thread.map(Some).map_err(Failure::Worker)
+}
+
+/// Counts what is written into the ledger.
+fn ledger_counts(metrics: &Metrics) -> Counts {
+    let operations = Operation::ALL.map(|operation| metrics.ledger(operation.as_str()));
+    let held = metrics.held();
+    Counts::new(move |operation, amount| {
+        operations[operation as usize].increment(1);
+        if operation == Operation::Held {
+            held.increment(amount.micros().unsigned_abs());
+        }
+    })
 }
 
 /// Tells, however a worker ends, that it has.
@@ -340,6 +383,13 @@ impl Running {
             for socket in self.admin.take().into_iter().flatten() {
                 tokio::spawn(admin::serve(socket, self.pages.clone()));
             }
+            let metrics = self.metrics.clone();
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(UPKEEP).await;
+                    metrics.keep_up();
+                }
+            });
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}

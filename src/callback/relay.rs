@@ -116,16 +116,18 @@ pub(crate) struct Relay<R> {
     results: R,
     sender: Sender,
     settings: Settings,
+    count: Box<dyn Fn(&'static str) + Send + Sync>,
 }
 
 impl<R: Results> Relay<R> {
-    pub(crate) const fn new(
-        ledger: StoreLedger,
-        results: R,
-        sender: Sender,
-        settings: Settings,
-    ) -> Self {
-        Self { ledger, results, sender, settings }
+    pub(crate) fn new(ledger: StoreLedger, results: R, sender: Sender, settings: Settings) -> Self {
+        Self { ledger, results, sender, settings, count: Box::new(|_| {}) }
+    }
+
+    /// Tells this what becomes of callbacks: `delivered`, `tried_again` or `given_up`.
+    pub(crate) fn counted(mut self, count: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
+        self.count = Box::new(count);
+        self
     }
 
     /// Works until the drain has begun and what was taken on is done. `wake` says that a provider has called.
@@ -170,13 +172,16 @@ impl<R: Results> Relay<R> {
         let (task, upstream, attempt) = (&due.task, &due.scope, due.attempts.saturating_add(1));
         match (&to, &error) {
             (Progress::Delivered, _) => {
+                (self.count)("delivered");
                 tracing::info!(callback = %id, account, upstream, task, attempt, "a callback is delivered");
             }
             (Progress::GivenUp, error) => {
+                (self.count)("given_up");
                 let error = error.as_deref();
                 tracing::warn!(callback = %id, account, upstream, task, attempt, error, "a callback is given up");
             }
             (_, Some(error)) => {
+                (self.count)("tried_again");
                 tracing::info!(callback = %id, account, upstream, task, attempt, error, "a callback is tried again later");
             }
             _ => {}

@@ -15,6 +15,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Unsent, Self::Unknown, Self::Refused, Self::Delivered];
+
     /// The word in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -65,6 +65,15 @@ impl CounterStore {
         false
     }
 
+    /// Whether the store that processes share is there, if there is one.
+    pub(super) fn is_up(&self) -> Option<bool> {
+        #[cfg(feature = "redis")]
+        if let Some(shared) = &self.shared {
+            return Some(shared.store.is_available());
+        }
+        None
+    }
+
     /// The counters of one worker. Its connection to a store is its own, and one for both sides.
     pub(super) fn counters(&self) -> Sides<WorkerCounters> {
         let (before, after) = (self.before.clone(), self.after.clone());

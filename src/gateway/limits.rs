@@ -16,6 +16,8 @@ pub(super) struct RouteLimits {
     /// How many at once, on each side; one of a sort that nothing limits where the route has none.
     pub(super) before_at_once: InFlightLimitLayer,
     pub(super) after_at_once: InFlightLimitLayer,
+    /// What they are called, on each side.
+    pub(super) names: [Vec<String>; 2],
 }
 
 impl RouteLimits {
@@ -28,11 +30,13 @@ impl RouteLimits {
         let none = RateLimitLayer::new(()).headers(headers(config.server.rate_limit_headers));
         let (mut before, mut after) = (none.clone(), none);
         let (mut before_at_once, mut after_at_once) = (unlimited(), unlimited());
+        let mut names = [Vec::new(), Vec::new()];
         for used in &route.limits {
             let known = |limit: &&Limit| limit.name.as_str() == used.name;
             let Some(limit) = config.limit.iter().find(known) else { continue };
             let key = key_of(limit, route);
             let is_before = !matches!(limit.key, LimitKey::Principal | LimitKey::Account);
+            names[usize::from(!is_before)].push(limit.name.as_str().to_owned());
             if let Some(layer) = in_flight.get(limit.name.as_str()) {
                 let place = if is_before { &mut before_at_once } else { &mut after_at_once };
                 *place = layer.clone().key(key.clone());
@@ -46,7 +50,7 @@ impl RouteLimits {
                 }
             }
         }
-        Ok(Self { before, after, before_at_once, after_at_once })
+        Ok(Self { before, after, before_at_once, after_at_once, names })
     }
 }
 

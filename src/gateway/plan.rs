@@ -21,6 +21,7 @@ use crate::{
     forward::{InvalidEndpoint, Roots},
     idempotency::{IdempotencyLayer, Policy},
     limit::InvalidQuota,
+    metrics::Metrics,
     profile::InvalidProfile,
     route::{InvalidRoute, OfPath, Table},
     signal::Signal,
@@ -57,6 +58,7 @@ pub(crate) struct Plan {
     pub(crate) callbacks: Callbacks,
     /// How it is found out that they are, by upstream.
     pub(super) ways: HashMap<String, Way>,
+    pub(crate) metrics: Metrics,
     /// Begins when streams have to end.
     pub(crate) cut_off: Signal,
     /// Failures of providers that no rule knows.
@@ -99,13 +101,30 @@ pub(super) enum PlannedUpstream {
 #[derive(Debug)]
 pub(crate) enum InvalidPlan {
     Catalog(InvalidCatalog),
-    Route { name: String, error: InvalidRoute },
-    Endpoint { upstream: String, error: InvalidEndpoint },
-    Roots { upstream: String, error: rustls::pki_types::pem::Error },
-    Profile { upstream: String, error: InvalidProfile },
-    Limit { name: String, error: InvalidQuota },
+    Route {
+        name: String,
+        error: InvalidRoute,
+    },
+    Endpoint {
+        upstream: String,
+        error: InvalidEndpoint,
+    },
+    Roots {
+        upstream: String,
+        error: rustls::pki_types::pem::Error,
+    },
+    Profile {
+        upstream: String,
+        error: InvalidProfile,
+    },
+    Limit {
+        name: String,
+        error: InvalidQuota,
+    },
     Counters(InvalidCounters),
     SealKeys(InvalidSealKeys),
+    /// A defect: its names are ours.
+    Metrics(String),
 }
 
 impl fmt::Display for InvalidPlan {
@@ -117,6 +136,7 @@ impl fmt::Display for InvalidPlan {
             Self::Roots { upstream, error } => write!(f, "upstream.{upstream}.ca_file: {error}"),
             Self::Profile { upstream, error } => write!(f, "upstream.{upstream}.profile: {error}"),
             Self::Limit { name, error } => write!(f, "limit {name}: {error}"),
+            Self::Metrics(error) => write!(f, "metrics: {error}"),
             Self::SealKeys(error) => write!(f, "tasks.seal_keys: {error}"),
             Self::Counters(error) => write!(f, "server.limits_ca_file: {error}"),
         }
@@ -161,9 +181,10 @@ impl Plan {
                 reads_bodies: bodies::are_read(route),
             });
         }
+        let metrics = Metrics::new().map_err(|error| InvalidPlan::Metrics(error.to_string()))?;
         let unmatched = Arc::<Unmatched>::default();
         let plan = |(name, upstream): (&String, &config::Upstream)| {
-            Ok((name.clone(), upstreams::plan(config, name, upstream, via, &unmatched)?))
+            Ok((name.clone(), upstreams::plan(config, name, upstream, via, &unmatched, &metrics)?))
         };
         let upstreams = config.upstream.iter().map(plan).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -183,6 +204,7 @@ impl Plan {
             upstreams,
             callbacks,
             ways: callbacks::ways(config),
+            metrics,
             cut_off: Signal::default(),
             unmatched,
         })

@@ -28,7 +28,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{Request, Response, header};
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Instant};
 use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
 
@@ -63,7 +63,6 @@ where
     let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
     let forward = service_fn(move |mut request: Request<UploadBody>| {
         let record = request.extensions().get::<Arc<Record>>().cloned();
-        let watcher = record.map(|record| StreamWatcher(record as Arc<_>));
         match edited(request, &edits, edits_bodies) {
             Ok(edited) => request = edited,
             Err(fault) => return Admission::refused(fault),
@@ -82,7 +81,7 @@ where
             request.headers_mut().remove(header::AUTHORIZATION);
             request.headers_mut().remove(X_API_KEY);
         }
-        target.call(request, watcher)
+        target.call(request, record)
     });
     // What it wraps is a provider's success and nothing else.
     let wrap = WrapLayer::new(worker.catalog.clone()).enabled(route.success == Success::Wrap);
@@ -198,7 +197,8 @@ fn target(
             .max_event_bytes(planned.max_event_bytes)
             .heartbeat(planned.heartbeat)
             .watch(planned.watch.clone())
-            .stop(cut_off.clone());
+            .stop(cut_off.clone())
+            .on_attempt(planned.counts.clone());
         (endpoint, planned.health.worker())
     });
     match Upstream::with_health(endpoints, settings.clone(), catalog.clone(), workers) {
@@ -230,18 +230,33 @@ impl<S: Call> Target<S> {
     fn call(
         &self,
         request: Request<UploadBody>,
-        watcher: Option<StreamWatcher>,
+        record: Option<Arc<Record>>,
     ) -> Admission<Answering> {
         match self {
             // Boxed: every layer further out has the whole of it in its own future, and moves it.
-            Self::Upstream { upstream, .. } => Admission::Admitted {
-                inner: Box::pin(upstream.clone().send_watched(request, watcher)),
-            },
+            Self::Upstream { upstream, .. } => {
+                Admission::Admitted { inner: Box::pin(timed(upstream.clone(), request, record)) }
+            }
             Self::Refuse(fault) => Admission::refused(fault.clone()),
             Self::Serve(served) => ours(served.clone().answer(request)),
             Self::Called(called) => ours(called.clone().answer(request)),
         }
     }
+}
+
+/// Asks, and tells the access log and the metrics how long that took.
+async fn timed<S: Call>(
+    upstream: Upstream<S>,
+    request: Request<UploadBody>,
+    record: Option<Arc<Record>>,
+) -> Result<Response<ProviderBody>, Fault> {
+    let began = Instant::now();
+    let watcher = record.clone().map(|record| StreamWatcher(record as Arc<_>));
+    let answer = upstream.send_watched(request, watcher).await;
+    if let Some(record) = record {
+        record.set_provider(began.elapsed());
+    }
+    answer
 }
 
 /// An answer of the gateway's own.

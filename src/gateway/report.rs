@@ -6,10 +6,44 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+const STATES: [&str; 4] = ["available", "due", "out", "paused"];
+
+/// How an endpoint is.
+fn word(state: State) -> &'static str {
+    let [available, due, out, paused] = STATES;
+    match state {
+        State::Available => available,
+        State::Due => due,
+        State::Out(_) => out,
+        State::Paused(_) => paused,
+    }
+}
+
 impl Plan {
     /// Whether there is a limit that refuses everybody because its store is away.
     pub(crate) fn counters_refuse(&self) -> bool {
         self.counters.refuses()
+    }
+
+    /// Sets what is measured when somebody asks.
+    pub(crate) fn measure(&self) {
+        let now = Instant::now();
+        self.metrics.set_buffered(self.budget.reserved());
+        if let Some(up) = self.counters.is_up() {
+            self.metrics.set_store_up("limits", up);
+        }
+        for (endpoint, count) in self.unmatched.counts() {
+            self.metrics.set_unmatched(&endpoint, count);
+        }
+        for (upstream, planned) in &self.upstreams {
+            let PlannedUpstream::Configured { endpoints, .. } = planned else { continue };
+            for endpoint in endpoints {
+                let is = word(endpoint.health.state(now));
+                for state in STATES {
+                    self.metrics.set_endpoint_state(upstream, &endpoint.name, state, state == is);
+                }
+            }
+        }
     }
 
     /// `/endpoints`: every endpoint and how it is.
@@ -25,12 +59,7 @@ impl Plan {
                     let back_in_ms = state
                         .back()
                         .map(|back| back.saturating_duration_since(now).as_millis() as u64);
-                    let state = match state {
-                        State::Available => "available",
-                        State::Due => "due",
-                        State::Out(_) => "out",
-                        State::Paused(_) => "paused",
-                    };
+                    let state = word(state);
                     json!({
                         "endpoint": &*endpoint.name,
                         "profile": endpoint.profile.name(),

@@ -15,6 +15,7 @@ use crate::{
     envelope::ResponseBody,
     idempotency::RecordedBody,
     limit::in_flight::InFlightBody,
+    metrics::RouteMetrics,
     route::Router,
     server::{ClientBody, Record, WorkerStack},
     store::ledger::StoreLedger,
@@ -62,6 +63,8 @@ impl Plan {
             stack: Router::new(Arc::new((*self.table).clone()), stacks.collect()),
             warm_up: worker.counters.before.connect(),
             alone: worker.alone,
+            unrouted: Arc::new(RouteMetrics::new(&self.metrics, "", [&[], &[]])),
+            gauges: self.metrics.worker(),
         }
     }
 }
@@ -79,7 +82,8 @@ fn route_stack<S>(
 where
     S: Call,
 {
-    let name: Arc<str> = Arc::from(&*route.name);
+    let [before, behind] = &route.limits.names;
+    let counts = Arc::new(RouteMetrics::new(&worker.metrics, &route.name, [before, behind]));
     // What nobody can do costs nothing.
     let charge = match target {
         Target::Refuse(_) => worker.charge(&free()),
@@ -87,7 +91,7 @@ where
     };
     ServiceBuilder::new()
         .map_request(move |request| {
-            tell(&request, |record| record.set_route(&name));
+            tell(&request, |record| record.set_route(&counts));
             request
         })
         // A place that is given back costs nothing, so that places come before units, here and behind the key.
@@ -98,6 +102,7 @@ where
         .layer(worker.auth(route))
         .map_request(|request: Request<ClientBody>| {
             tell(&request, |record| {
+                record.set_passed(1);
                 if let Some(principal) = request.extensions().get::<Principal>() {
                     record.set_caller(principal);
                 }
@@ -107,6 +112,10 @@ where
         .layer(worker.in_flight(&route.limits.after_at_once))
         // What the caller has paid for, by whose it is.
         .layer(worker.limit(&route.limits.after, &worker.counters.after))
+        .map_request(|request: Request<ClientBody>| {
+            tell(&request, |record| record.set_passed(2));
+            request
+        })
         // What fails from here on was counted, and its answer says so.
         .layer(AnswerLayer::new(worker.catalog.clone(), worker.reveal))
         // What nobody may ask for costs no provider anything.

@@ -8,9 +8,11 @@ use crate::{
     Fault,
     classify::{Unmatched, Watch},
     config::{self, Config},
+    fault::Outcome,
     forward::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
+    metrics::Metrics,
     profile::{InvalidProfile, Profile},
-    upstream::{Backoff, Ejection, Health, Settings},
+    upstream::{Attempt, AttemptListener, Backoff, Ejection, Health, Settings},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
@@ -32,6 +34,8 @@ pub(super) struct PlannedEndpoint {
     /// How it is: known to all workers.
     pub(super) health: Health,
     pub(super) watch: Watch,
+    /// Counts tries.
+    pub(super) counts: AttemptListener,
 }
 
 /// Makes an upstream ready. `via` is our name in `Via`. Endpoints of which something is missing are left out; without any the upstream is not
@@ -42,6 +46,7 @@ pub(super) fn plan(
     upstream: &config::Upstream,
     via: &str,
     unmatched: &Arc<Unmatched>,
+    metrics: &Metrics,
 ) -> Result<PlannedUpstream, InvalidPlan> {
     let invalid = |error| InvalidPlan::Endpoint { upstream: name.to_owned(), error };
     let invalid_profile = |error| InvalidPlan::Profile { upstream: name.to_owned(), error };
@@ -66,6 +71,7 @@ pub(super) fn plan(
             heartbeat: upstream.heartbeat.map(config::Timeout::get),
             health: Health::new(label.clone(), ejection(upstream.ejection), Instant::now()),
             watch: Watch { unmatched: unmatched.clone(), endpoint: label },
+            counts: counts(metrics, name, configured.name.as_str()),
         });
     }
     if endpoints.is_empty() {
@@ -81,6 +87,17 @@ pub(super) fn plan(
         }
     };
     Ok(PlannedUpstream::Configured { endpoints, settings: settings(upstream), roots })
+}
+
+/// Counts what becomes of tries at an endpoint.
+fn counts(metrics: &Metrics, upstream: &str, endpoint: &str) -> AttemptListener {
+    let counters = Outcome::ALL
+        .map(|outcome| (outcome, metrics.attempts(upstream, endpoint, outcome.as_str())));
+    AttemptListener::new(move |attempt: &Attempt| {
+        if let Some((_, counter)) = counters.iter().find(|(known, _)| *known == attempt.outcome) {
+            counter.increment(1);
+        }
+    })
 }
 
 fn endpoint(

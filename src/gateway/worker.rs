@@ -15,6 +15,7 @@ use crate::{
     charge::ChargeLayer,
     idempotency::IdempotencyLayer,
     limit::{InFlightLimitLayer, RateLimitLayer},
+    metrics::Metrics,
     store::ledger::StoreLedger,
     tasks::TasksLayer,
 };
@@ -29,6 +30,7 @@ pub(super) struct Worker {
     pub(super) budget: Budget,
     pub(super) reveal: Reveal,
     pub(super) ledger: StoreLedger,
+    pub(super) metrics: Metrics,
     pub(super) alone: Arc<Alone>,
 }
 
@@ -84,6 +86,7 @@ impl Plan {
             budget: self.budget.worker(),
             reveal: self.reveal,
             ledger: self.ledger.clone(),
+            metrics: self.metrics.clone(),
             alone: Arc::new(Alone::new(MOST_ALONE)),
         }
     }

@@ -7,7 +7,12 @@ use super::{
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
 };
-use crate::{NormalizeLayer, forward::Hold, signal::Signal};
+use crate::{
+    NormalizeLayer,
+    forward::Hold,
+    metrics::{Present, RouteMetrics, WorkerGauges},
+    signal::Signal,
+};
 use bytes::Bytes;
 use hyper::{
     server::conn::{http1, http2},
@@ -41,12 +46,20 @@ pub(super) struct Connections<S> {
     options: Arc<Options>,
     normalize: NormalizeLayer,
     drain: Signal,
+    unrouted: Arc<RouteMetrics>,
+    gauges: Arc<WorkerGauges>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
 
 impl<S: Stack> Connections<S> {
-    pub(super) fn new(stack: S, options: Arc<Options>, drain: Signal) -> Self {
+    pub(super) fn new(
+        stack: S,
+        options: Arc<Options>,
+        drain: Signal,
+        unrouted: Arc<RouteMetrics>,
+        gauges: Arc<WorkerGauges>,
+    ) -> Self {
         let mut http1 = http1::Builder::new();
         // Above the scanner's own limits, so that hyper never refuses by itself.
         http1.max_buf_size(2 * options.limits.head_bytes.max(16 * 1024)).half_close(false);
@@ -60,11 +73,12 @@ impl<S: Stack> Connections<S> {
             .max_header_list_size(http2_header_list(options.limits.head_bytes))
             .keep_alive_interval(PING);
         let normalize = NormalizeLayer::new(options.catalog.clone());
-        Self { stack, options, normalize, drain, http1, http2 }
+        Self { stack, options, normalize, drain, unrouted, gauges, http1, http2 }
     }
 
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Hold) {
+        let _present = Present::new(&self.gauges, |worker| &worker.connections);
         let state = Arc::<ConnState>::default();
         let mut stream = Stall::new(stream, self.options.send_timeout, state.clone());
         let first = detect(&mut stream, self.options.limits.header_timeout);
@@ -82,6 +96,8 @@ impl<S: Stack> Connections<S> {
             peer: Arc::new(Peer::new(peer.ip(), &self.options.trusted_proxies)),
             state,
             place,
+            unrouted: self.unrouted.clone(),
+            gauges: self.gauges.clone(),
             answers: (protocol == Protocol::Http2).then(Arc::default),
         };
         match protocol {

@@ -8,7 +8,12 @@ use super::{
     scan::ConnState,
 };
 use crate::{
-    Fault, NormalizeLayer, envelope::ResponseBody, forward::Hold, normalize::rescue, request_id,
+    NormalizeLayer,
+    envelope::ResponseBody,
+    forward::Hold,
+    metrics::{Present, RouteMetrics, WorkerGauges},
+    normalize::rescue,
+    request_id,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -35,6 +40,9 @@ pub(super) struct Edge<S> {
     pub(super) state: Arc<ConnState>,
     /// The connection's place among those that may be at a time.
     pub(super) place: Hold,
+    /// Where requests are counted that no route has.
+    pub(super) unrouted: Arc<RouteMetrics>,
+    pub(super) gauges: Arc<WorkerGauges>,
     /// Of HTTP/2 alone: in HTTP/1 the socket tells.
     pub(super) answers: Option<Arc<Answers>>,
 }
@@ -58,10 +66,10 @@ impl<S: Stack> Edge<S> {
         let http1 = version != Version::HTTP_2;
         let state = self.state.clone();
         let answers = self.answers.clone();
-        let record = self.options.access_log.then(|| Record::start(request.method()));
-        if let Some(record) = &record {
-            request.extensions_mut().insert(record.clone());
-        }
+        let record = Record::start(request.method(), self.options.access_log);
+        request.extensions_mut().insert(record.clone());
+        let unrouted = self.unrouted.clone();
+        let present = Present::new(&self.gauges, |worker| &worker.requests);
         let mut service = self.normalize.layer(Ingress {
             inner: self.stack.clone(),
             peer: self.peer.clone(),
@@ -83,14 +91,14 @@ impl<S: Stack> Edge<S> {
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             let id = response.headers().get(request_id::HEADER).cloned();
-            if let Some(record) = record {
-                let told = response.extensions();
-                record.log(response.status(), told.get::<Fault>(), told.get(), id.as_ref());
+            record.answered(&mut response, &unrouted);
+            if response.body().is_end_stream() {
+                record.ended();
             }
             Ok(response.map(|inner| {
                 let answers = answers.filter(|_| !inner.is_end_stream());
                 let progress = answers.map(|answers| answers.begin());
-                EdgeBody { inner, id, version, progress, active }
+                EdgeBody { inner, id, version, progress, active, record, _present: present }
             }))
         }
     }
@@ -115,6 +123,8 @@ pin_project! {
         version: Version,
         progress: Option<Arc<Progress>>,
         active: Active,
+        record: Arc<Record>,
+        _present: Present,
     }
 }
 
@@ -130,12 +140,21 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
-        let polled = this.inner.poll_frame(cx);
+        let mut this = self.project();
+        let polled = this.inner.as_mut().poll_frame(cx);
         if let Some(progress) = this.progress {
             progress.asked(polled.is_pending());
         }
         let frame = ready!(polled);
+        match &frame {
+            Some(Ok(frame)) => this.record.sent(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(_)) => {}
+            None => this.record.ended(),
+        }
+        // Nobody asks for more of what has ended.
+        if this.inner.is_end_stream() && !matches!(frame, Some(Err(_))) {
+            this.record.ended();
+        }
         if let Some(Err(error)) = &frame {
             if *this.version == Version::HTTP_10 {
                 // It has no chunks; the end of the connection would be the end of the answer.

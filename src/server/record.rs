@@ -1,42 +1,68 @@
 use crate::{
     Fault,
     auth::Principal,
+    metrics::{Ended, RouteMetrics},
+    request_id,
     upstream::{Attempts, WatchStreams},
 };
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-/// What the access log says of a request. Rides in the request's extensions when there is an access log; layers
+/// What is known of a request, for the access log and for metrics. Rides in the request's extensions where there are such; layers
 /// add what they know.
 #[derive(Debug)]
 pub(crate) struct Record {
     method: Method,
-    route: OnceLock<Arc<str>>,
+    /// Whether it leaves a line.
+    logs: bool,
+    route: OnceLock<Arc<RouteMetrics>>,
     caller: OnceLock<Principal>,
     started: Instant,
-    logged: AtomicBool,
+    /// Which limits it has passed: 1 for those before the key, 2 for those behind it.
+    passed: AtomicU8,
+    /// How long providers were waited for, in microseconds; 0 if none was asked.
+    provider_us: AtomicU64,
+    head: OnceLock<Head>,
+    /// Of the body of the answer.
+    bytes: AtomicU64,
+    whole: AtomicBool,
+}
+
+/// The head of its answer.
+#[derive(Debug)]
+struct Head {
+    status: StatusCode,
+    fault: Option<Fault>,
+    attempts: Option<Attempts>,
+    id: Option<HeaderValue>,
 }
 
 impl Record {
-    pub(super) fn start(method: &Method) -> Arc<Self> {
+    /// `logs`: whether it leaves a line. Until its route is known it is counted as `unrouted`.
+    pub(super) fn start(method: &Method, logs: bool) -> Arc<Self> {
         Arc::new(Self {
             method: method.clone(),
+            logs,
             route: OnceLock::new(),
             caller: OnceLock::new(),
             started: Instant::now(),
-            logged: AtomicBool::new(false),
+            passed: AtomicU8::new(0),
+            provider_us: AtomicU64::new(0),
+            head: OnceLock::new(),
+            bytes: AtomicU64::new(0),
+            whole: AtomicBool::new(false),
         })
     }
 
     /// The route was found.
-    pub(crate) fn set_route(&self, name: &Arc<str>) {
-        let _ = self.route.set(name.clone());
+    pub(crate) fn set_route(&self, route: &Arc<RouteMetrics>) {
+        let _ = self.route.set(route.clone());
     }
 
     /// It is known who calls.
@@ -44,28 +70,72 @@ impl Record {
         let _ = self.caller.set(principal.clone());
     }
 
-    /// The one line of a request, when the head of its answer leaves.
+    /// It has passed the limits on this side of the key.
+    pub(crate) fn set_passed(&self, side: u8) {
+        self.passed.store(side, Ordering::Relaxed);
+    }
+
+    /// Providers were waited for so long.
+    pub(crate) fn set_provider(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.provider_us.store(micros, Ordering::Relaxed);
+    }
+
+    /// The head of its answer leaves.
+    pub(super) fn answered<B>(&self, answer: &mut Response<B>, unrouted: &Arc<RouteMetrics>) {
+        let (status, id) = (answer.status(), answer.headers().get(request_id::HEADER).cloned());
+        let fault = answer.extensions_mut().remove::<Fault>();
+        let attempts = answer.extensions_mut().remove::<Attempts>();
+        self.route.get_or_init(|| unrouted.clone()).answered(&Ended {
+            method: &self.method,
+            status,
+            fault: fault.as_ref(),
+            passed: self.passed.load(Ordering::Relaxed),
+            took: self.started.elapsed(),
+            provider: self.provider(),
+        });
+        let _ = self.head.set(Head { status, fault, attempts, id });
+    }
+
+    /// So much more of the body of its answer was sent.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The answer has come to its end.
+    pub(super) fn ended(&self) {
+        self.whole.store(true, Ordering::Relaxed);
+    }
+
+    fn provider(&self) -> Option<Duration> {
+        let micros = self.provider_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    fn route_name(&self) -> &str {
+        self.route.get().map_or("-", |route| route.name())
+    }
+
+    /// The one line of a request, when its answer is at its end.
     ///
     /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
-    pub(super) fn log(
-        &self,
-        status: StatusCode,
-        fault: Option<&Fault>,
-        attempts: Option<&Attempts>,
-        id: Option<&HeaderValue>,
-    ) {
-        self.logged.store(true, Ordering::Relaxed);
-        let request_id = printable(id);
-        let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
-        let (status, duration_ms) = (status.as_u16(), millis(self.started.elapsed()));
+    fn log(&self, head: &Head, took: Duration, is_whole: bool) {
+        let Head { status, fault, attempts, id } = head;
+        let request_id = printable(id.as_ref());
+        let (method, route) = (&self.method, self.route_name());
+        let (status, duration_ms) = (status.as_u16(), millis(took));
+        let provider_ms = self.provider().map(millis);
+        let bytes = self.bytes.load(Ordering::Relaxed);
         // What is not known is not in the line.
         let account = self.caller.get().map(Principal::account);
         let key = self.caller.get().map(Principal::key_id);
+        let broken_off = (!is_whole).then_some(true);
         match fault {
             None => {
-                let attempts = attempts.map(tracing::field::display);
+                let attempts = attempts.as_ref().map(tracing::field::display);
                 tracing::info!(
-                    request_id, %method, route, account, key, status, attempts, duration_ms, "request"
+                    request_id, %method, route, account, key, status, attempts, provider_ms, duration_ms, bytes, broken_off,
+                    "request"
                 );
             }
             Some(fault) => {
@@ -74,7 +144,7 @@ impl Record {
                 let (attempts, provider_request_id) = of_provider(fault);
                 tracing::info!(
                     request_id, %method, route, account, key, status, fault = kind, source, reason = %fault, attempts,
-                    provider_request_id, duration_ms, "request"
+                    provider_request_id, provider_ms, duration_ms, bytes, broken_off, "request"
                 );
             }
         }
@@ -84,8 +154,11 @@ impl Record {
 /// The line of an answer that failed after its head had left.
 impl WatchStreams for Record {
     fn failed(&self, fault: &Fault, id: Option<&HeaderValue>) {
+        if !self.logs {
+            return;
+        }
         let request_id = printable(id);
-        let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
+        let (method, route) = (&self.method, self.route_name());
         let duration_ms = millis(self.started.elapsed());
         let kind = fault.kind().map_or("custom", |kind| kind.as_str());
         let source = fault.raised_by().as_str();
@@ -97,12 +170,26 @@ impl WatchStreams for Record {
     }
 }
 
+/// Whoever knew it last is done with it: the answer is at its end, or nobody wants it any more.
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.logged.load(Ordering::Relaxed) {
-            let (method, route) = (&self.method, self.route.get().map_or("-", |name| name));
-            let duration_ms = millis(self.started.elapsed());
-            tracing::info!(%method, route, duration_ms, "no answer: the client left, or the drain was over");
+        let took = self.started.elapsed();
+        let is_whole = self.whole.load(Ordering::Relaxed);
+        match self.head.take() {
+            Some(head) => {
+                if let Some(route) = self.route.get() {
+                    route.ended(took, self.bytes.load(Ordering::Relaxed), is_whole);
+                }
+                if self.logs {
+                    self.log(&head, took, is_whole);
+                }
+            }
+            None if self.logs => {
+                let (method, route) = (&self.method, self.route_name());
+                let duration_ms = millis(took);
+                tracing::info!(%method, route, duration_ms, "no answer: the client left, or the drain was over");
+            }
+            None => {}
         }
     }
 }

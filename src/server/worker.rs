@@ -1,5 +1,10 @@
 use super::{Options, Stack, connection::Connections};
-use crate::{alone::Alone, forward::Hold, signal::Signal};
+use crate::{
+    alone::Alone,
+    forward::Hold,
+    metrics::{RouteMetrics, WorkerGauges},
+    signal::Signal,
+};
 use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -35,6 +40,9 @@ pub(crate) struct WorkerStack<S, W> {
     pub(crate) warm_up: W,
     /// Who goes on without clients.
     pub(crate) alone: Arc<Alone>,
+    /// Where requests are counted that no route has.
+    pub(crate) unrouted: Arc<RouteMetrics>,
+    pub(crate) gauges: Arc<WorkerGauges>,
 }
 
 /// Serves one listener on this thread, after its warm-up and `on_ready`, until the drain has begun and everything has ended, or its time is over.
@@ -49,7 +57,7 @@ pub(crate) fn run_worker<S: Stack>(
     drain: Drain,
     on_ready: impl FnOnce(),
 ) -> io::Result<()> {
-    let WorkerStack { stack, warm_up, alone } = worker;
+    let WorkerStack { stack, warm_up, alone, unrouted, gauges } = worker;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
@@ -57,7 +65,8 @@ pub(crate) fn run_worker<S: Stack>(
         on_ready();
         let tasks = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(options.max_connections));
-        let connections = Arc::new(Connections::new(stack, options, drain.begin.clone()));
+        let connections = Connections::new(stack, options, drain.begin.clone(), unrouted, gauges);
+        let connections = Arc::new(connections);
         tokio::select! {
             () = accept(&listener, &connections, &slots, &tasks) => {}
             () = drain.begin.begun() => {}

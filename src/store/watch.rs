@@ -49,6 +49,11 @@ impl KeyWatch {
         Ok(Self { healthy, stop: Some(stop), thread: Some(thread) })
     }
 
+    /// The same, for whoever does not have the thread.
+    pub(crate) fn health(&self) -> Arc<AtomicBool> {
+        self.healthy.clone()
+    }
+
     /// Whether the last look at the store went well, and another one follows.
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)

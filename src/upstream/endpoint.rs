@@ -1,7 +1,29 @@
+use super::Attempt;
 #[cfg(feature = "standalone")]
 use crate::classify::Watch;
 use crate::{classify::Inspection, profile::Profile, signal::Signal};
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Hears of tries. Clones are the same one.
+#[derive(Clone)]
+pub struct AttemptListener(Arc<dyn Fn(&Attempt) + Send + Sync>);
+
+impl AttemptListener {
+    /// Calls this for every try; it must not block.
+    pub fn new(listen: impl Fn(&Attempt) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listen))
+    }
+
+    pub(super) fn hears(&self, attempt: &Attempt) {
+        (self.0)(attempt);
+    }
+}
+
+impl fmt::Debug for AttemptListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AttemptListener(…)")
+    }
+}
 
 /// One endpoint of an [`Upstream`](super::Upstream): a service that calls it, and what its answers mean.
 #[derive(Clone, Debug)]
@@ -12,6 +34,7 @@ pub struct UpstreamEndpoint<S> {
     pub(super) priority: u32,
     pub(super) weight: u32,
     pub(super) keeps_deadline: bool,
+    pub(super) on_attempt: Option<AttemptListener>,
 }
 
 impl<S> UpstreamEndpoint<S> {
@@ -25,6 +48,7 @@ impl<S> UpstreamEndpoint<S> {
             priority: 0,
             weight: 1,
             keeps_deadline: false,
+            on_attempt: None,
         }
     }
 
@@ -54,6 +78,13 @@ impl<S> UpstreamEndpoint<S> {
     #[must_use]
     pub fn keeps_deadline(mut self, keeps: bool) -> Self {
         self.keeps_deadline = keeps;
+        self
+    }
+
+    /// Tells this of every try, when it is known what became of it: for whoever counts them.
+    #[must_use]
+    pub fn on_attempt(mut self, listener: AttemptListener) -> Self {
+        self.on_attempt = Some(listener);
         self
     }
 

@@ -43,7 +43,7 @@ pub(crate) use self::health::{Health, State};
 pub use self::{
     attempts::{Attempt, Attempts},
     backoff::Backoff,
-    endpoint::UpstreamEndpoint,
+    endpoint::{AttemptListener, UpstreamEndpoint},
     health::Ejection,
     pin::{AnsweredBy, Pinned},
     repeat::Repeat,

@@ -333,9 +333,16 @@ where
     }
 
     fn note(&mut self, at: usize, outcome: Outcome, fault: Option<UpstreamKind>, took: Duration) {
+        let member = &self.constant.shared.members[at];
+        if self.most == 1 && member.on_attempt.is_none() {
+            return;
+        }
+        let attempt = Attempt { endpoint: member.name.clone(), outcome, fault, took };
+        if let Some(listener) = &member.on_attempt {
+            listener.hears(&attempt);
+        }
         if self.most > 1 {
-            let endpoint = self.constant.shared.members[at].name.clone();
-            self.attempts.push(Attempt { endpoint, outcome, fault, took });
+            self.attempts.push(attempt);
         }
     }
 

@@ -1,6 +1,8 @@
 //! The service: endpoints, and what is known of them.
 
-use super::{Repeat, ReplayBody, Settings, UpstreamEndpoint, health::Health, run::Run};
+use super::{
+    AttemptListener, Repeat, ReplayBody, Settings, UpstreamEndpoint, health::Health, run::Run,
+};
 use crate::{
     Catalog, Fault,
     buffer::Budget as Memory,
@@ -56,6 +58,7 @@ pub(super) struct Member<S> {
     pub(super) priority: u32,
     pub(super) weight: u32,
     pub(super) keeps_deadline: bool,
+    pub(super) on_attempt: Option<AttemptListener>,
     pub(super) health: Health,
     /// Tells `health` of answers that break off.
     pub(super) listener: Listener,
@@ -106,6 +109,7 @@ impl<S> Upstream<S> {
             priority: endpoint.priority,
             weight: endpoint.weight,
             keeps_deadline: endpoint.keeps_deadline,
+            on_attempt: endpoint.on_attempt,
             listener: listener(&health),
             health,
         };

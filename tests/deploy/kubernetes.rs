@@ -161,6 +161,9 @@ fn every_configuration_fits_its_pod() {
         let (name, pod, gateway) = (&overlay.name, overlay.pod(), overlay.gateway());
         let configuration = overlay.configuration();
         assert_patient(&configuration);
+        // Endpoints are told later than the process.
+        let has_delay = configuration["server"].get("drain_delay").is_some();
+        assert_eq!(has_delay, name == "standalone", "{name}");
         // The sidecar's time begins when the application's has been used up.
         let others = if name == "sidecar" { 30 } else { 0 };
         let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();

@@ -1,5 +1,6 @@
 use super::{
     callback::{CallbackStep, Claim, DueCallback, Hinted, Message},
+    counts::Counts,
     op::{Job, Reply, TaskName},
     reader::UsageReader,
     writer::{Books, Writer},
@@ -51,19 +52,26 @@ impl LedgerThread {
     /// # Errors
     ///
     /// If it cannot be opened.
-    pub(crate) fn start(url: &StoreUrl) -> Result<Self, StoreError> {
+    pub(crate) fn start(url: &StoreUrl, counts: Counts) -> Result<Self, StoreError> {
         match url {
-            StoreUrl::Sqlite(path) => Self::with(SqliteBooks::open(path.clone())?, url),
+            StoreUrl::Sqlite(path) => Self::with(SqliteBooks::open(path.clone())?, url, counts),
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(postgres) => Self::with(PostgresBooks::open(postgres.clone())?, url),
+            StoreUrl::Postgres(postgres) => {
+                Self::with(PostgresBooks::open(postgres.clone())?, url, counts)
+            }
         }
     }
 
-    fn with(books: impl Books + Send + 'static, url: &StoreUrl) -> Result<Self, StoreError> {
+    fn with(
+        books: impl Books + Send + 'static,
+        url: &StoreUrl,
+        counts: Counts,
+    ) -> Result<Self, StoreError> {
         let (jobs, asked) = mpsc::channel();
         let waiting = Arc::<AtomicUsize>::default();
         let healthy = Arc::new(AtomicBool::new(true));
-        let writer = Writer::new(books, url.to_string(), waiting.clone(), healthy.clone());
+        let writer =
+            Writer::new(books, url.to_string(), waiting.clone(), healthy.clone()).counted(counts);
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.run(&asked))

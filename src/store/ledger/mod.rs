@@ -9,6 +9,7 @@
 
 mod balance;
 mod callback;
+mod counts;
 mod entry;
 mod error;
 pub(in crate::store) mod fields;
@@ -29,6 +30,7 @@ pub(crate) use self::{
         CallbackFilter, CallbackState, CallbackStates, CallbackStep, Claim, DueCallback, Hinted,
         Message, Progress, StoredCallback,
     },
+    counts::{Counts, Operation},
     entry::{Entry, EntryFilter, EntryKind},
     error::BalanceError,
     handle::{LedgerThread, StoreLedger},

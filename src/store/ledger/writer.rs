@@ -1,4 +1,7 @@
-use super::op::{Job, Outcome, Overdue, Reply};
+use super::{
+    counts::{Counts, Operation},
+    op::{Job, Outcome, Overdue, Reply},
+};
 use crate::{
     charge::{End, HoldId},
     store::StoreError,
@@ -71,6 +74,7 @@ pub(super) struct Writer<B> {
     unwritten: VecDeque<HoldId>,
     /// Holds whose time limit has come, and that the store cannot end.
     stuck: Vec<HoldId>,
+    counts: Counts,
 }
 
 /// A store that cannot work at present.
@@ -96,7 +100,22 @@ impl<B: Books> Writer<B> {
         healthy: Arc<AtomicBool>,
     ) -> Self {
         let (unwritten, stuck) = (VecDeque::new(), Vec::new());
-        Self { books, store, waiting, healthy, outage: None, unwritten, stuck }
+        Self {
+            books,
+            store,
+            waiting,
+            healthy,
+            outage: None,
+            unwritten,
+            stuck,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Tells this what is written.
+    pub(super) fn counted(mut self, counts: Counts) -> Self {
+        self.counts = counts;
+        self
     }
 
     pub(super) fn run(mut self, asked: &Receiver<Job>) {
@@ -144,7 +163,12 @@ impl<B: Books> Writer<B> {
             return self.fail(jobs, &error);
         }
         match self.try_write(&jobs) {
-            Ok(outcomes) => answer(jobs, outcomes),
+            Ok(outcomes) => {
+                for (job, outcome) in jobs.iter().zip(&outcomes) {
+                    self.counts.add_outcome(job, outcome);
+                }
+                answer(jobs, outcomes);
+            }
             // One of them may be what the store cannot do; the others are not to suffer for it.
             Err(error) if jobs.len() > 1 && !error.is_outage() => {
                 jobs.into_iter().for_each(|job| self.write(vec![job]));
@@ -224,6 +248,7 @@ impl<B: Books> Writer<B> {
             let ended = self.end_each(&ids, now);
             for Overdue { id, account, amount, request_id, then } in &overdue {
                 if ended.contains(id) {
+                    self.counts.add(Operation::Overdue, *amount);
                     tracing::warn!(
                         hold = %id, account, %amount, request_id, end = then.as_str(),
                         "a hold has reached its time limit, and nobody knows how the work ended"

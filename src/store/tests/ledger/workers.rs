@@ -10,7 +10,7 @@ use crate::{
     profile::WorkState,
     store::{
         StoreUrl,
-        ledger::{HoldFilter, HoldState, HoldStates, LedgerThread, Period, StoreLedger},
+        ledger::{Counts, HoldFilter, HoldState, HoldStates, LedgerThread, Period, StoreLedger},
     },
     tasks::{NewTask, Recorded, TaskStore},
 };
@@ -217,7 +217,10 @@ impl Work {
         let stopped = self.gateways.lock().unwrap()[gateway].take();
         tokio::task::spawn_blocking(move || drop(stopped)).await.unwrap();
         let url = self.url.clone();
-        let started = tokio::task::spawn_blocking(move || LedgerThread::start(&url)).await.unwrap();
+        let started =
+            tokio::task::spawn_blocking(move || LedgerThread::start(&url, Counts::default()))
+                .await
+                .unwrap();
         self.gateways.lock().unwrap()[gateway] = Some(started.unwrap());
     }
 }
@@ -235,7 +238,7 @@ fn answers_are_what_is_stored(kind: Kind) {
     books.limit(Some("second"), Period::Day, Some("12"), now).unwrap();
     books.limit(None, Period::Total, Some("25"), now).unwrap();
     let url = books.place.url();
-    let start = |_| Some(LedgerThread::start(&url).unwrap());
+    let start = |_| Some(LedgerThread::start(&url, Counts::default()).unwrap());
     let gateways = (0..GATEWAYS).map(start).collect::<Vec<_>>().into();
     let work = Arc::new(Work { url: url.clone(), gateways, told: Mutex::default() });
     let runtime =

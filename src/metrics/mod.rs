@@ -1,0 +1,208 @@
+//! What is counted, for Prometheus.
+//!
+//! Labels are names out of the configuration and words of ours: never a key, an account, a path or the id of a task. So there are as many series as the
+//! configuration and the catalog make, whatever callers send. Names and units are OpenTelemetry's where it has them.
+//!
+//! A request costs a few additions: whoever counts has looked up where at the start.
+
+mod names;
+mod route;
+
+pub(crate) use self::route::{Ended, RouteMetrics};
+
+use self::names::{BUCKETS, Named};
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Where everything is counted. Clones count in the same place.
+#[derive(Clone)]
+pub(crate) struct Metrics(Arc<Inner>);
+
+struct Inner {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    /// Of each worker.
+    workers: std::sync::Mutex<Vec<Arc<WorkerGauges>>>,
+}
+
+/// What one worker has at present. Each has its own: no two cores write to one place for every request.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerGauges {
+    pub(crate) connections: AtomicUsize,
+    pub(crate) requests: AtomicUsize,
+}
+
+/// Counts for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Present(Arc<WorkerGauges>, fn(&WorkerGauges) -> &AtomicUsize);
+
+impl Present {
+    pub(crate) fn new(gauges: &Arc<WorkerGauges>, of: fn(&WorkerGauges) -> &AtomicUsize) -> Self {
+        of(gauges).fetch_add(1, Ordering::Relaxed);
+        Self(gauges.clone(), of)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.1(&self.0).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+const METADATA: Metadata<'static> = Metadata::new("tollgate", Level::INFO, None);
+
+impl Metrics {
+    /// Nothing is counted yet.
+    ///
+    /// # Errors
+    ///
+    /// If the names of histograms were wrong, which a test excludes.
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        let mut builder = PrometheusBuilder::new();
+        for name in names::HISTOGRAMS {
+            builder =
+                builder.set_buckets_for_metric(Matcher::Full(name.name.to_owned()), BUCKETS)?;
+        }
+        let recorder = builder.build_recorder();
+        for Named { name, unit, help, .. } in names::all() {
+            recorder.describe_counter((*name).into(), *unit, (*help).into());
+        }
+        for Named { name, unit, help, .. } in names::GAUGES {
+            recorder.describe_gauge((*name).into(), *unit, (*help).into());
+        }
+        for Named { name, unit, help, .. } in names::HISTOGRAMS {
+            recorder.describe_histogram((*name).into(), *unit, (*help).into());
+        }
+        let handle = recorder.handle();
+        let metrics =
+            Self(Arc::new(Inner { recorder, handle, workers: std::sync::Mutex::default() }));
+        metrics.gauge(&names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
+        Ok(metrics)
+    }
+
+    pub(crate) fn worker(&self) -> Arc<WorkerGauges> {
+        let gauges = Arc::<WorkerGauges>::default();
+        self.0
+            .workers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(gauges.clone());
+        gauges
+    }
+
+    fn counter(&self, of: &Named, labels: &[(&'static str, &str)]) -> Counter {
+        self.0.recorder.register_counter(&key(of, labels), &METADATA)
+    }
+
+    fn gauge(&self, of: &Named, labels: &[(&'static str, &str)]) -> Gauge {
+        self.0.recorder.register_gauge(&key(of, labels), &METADATA)
+    }
+
+    fn histogram(&self, of: &Named, labels: &[(&'static str, &str)]) -> Histogram {
+        self.0.recorder.register_histogram(&key(of, labels), &METADATA)
+    }
+
+    /// Attempts at an endpoint, by what becomes of them.
+    pub(crate) fn attempts(&self, upstream: &str, endpoint: &str, outcome: &str) -> Counter {
+        let labels = [("upstream", upstream), ("endpoint", endpoint), ("outcome", outcome)];
+        self.counter(&names::ATTEMPTS, &labels)
+    }
+
+    /// What the writer of the ledger has done.
+    pub(crate) fn ledger(&self, what: &'static str) -> Counter {
+        self.counter(&names::LEDGER, &[("operation", what)])
+    }
+
+    /// Money that was reserved, in millionths of the unit.
+    pub(crate) fn held(&self) -> Counter {
+        self.counter(&names::HELD, &[])
+    }
+
+    /// What became of callbacks.
+    pub(crate) fn callbacks(&self, what: &'static str) -> Counter {
+        self.counter(&names::CALLBACKS, &[("event", what)])
+    }
+
+    pub(crate) fn set_store_up(&self, store: &str, up: bool) {
+        self.gauge(&names::STORE_UP, &[("store", store)]).set(f64::from(u8::from(up)));
+    }
+
+    pub(crate) fn set_endpoint_state(&self, upstream: &str, endpoint: &str, state: &str, is: bool) {
+        let labels = [("upstream", upstream), ("endpoint", endpoint), ("state", state)];
+        self.gauge(&names::ENDPOINT_STATE, &labels).set(f64::from(u8::from(is)));
+    }
+
+    pub(crate) fn set_unmatched(&self, endpoint: &str, count: u64) {
+        self.counter(&names::UNMATCHED, &[("endpoint", endpoint)]).absolute(count);
+    }
+
+    pub(crate) fn set_buffered(&self, bytes: usize) {
+        self.gauge(&names::BUFFERED, &[]).set(bytes as f64);
+    }
+
+    /// Takes what was measured since the last time into the buckets: to be done every few seconds, whoever asks or not.
+    pub(crate) fn keep_up(&self) {
+        self.0.handle.run_upkeep();
+    }
+
+    /// All of it, as text.
+    pub(crate) fn render(&self) -> String {
+        let workers = self.0.workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let sum = |of: fn(&WorkerGauges) -> &AtomicUsize| {
+            workers.iter().map(|worker| of(worker).load(Ordering::Relaxed)).sum::<usize>() as f64
+        };
+        self.gauge(&names::CONNECTIONS, &[]).set(sum(|worker| &worker.connections));
+        self.gauge(&names::ACTIVE, &[]).set(sum(|worker| &worker.requests));
+        self.0.handle.render()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn key(of: &Named, labels: &[(&'static str, &str)]) -> Key {
+    let labels: Vec<_> =
+        labels.iter().map(|(name, value)| Label::new(*name, (*value).to_owned())).collect();
+    Key::from_parts(of.name, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_help() {
+        let metrics = Metrics::new().unwrap();
+        let gauges = metrics.worker();
+        let _present = Present::new(&gauges, |worker| &worker.connections);
+        metrics.attempts("images", "primary", "delivered").increment(2);
+        metrics.set_store_up("ledger", false);
+        let text = metrics.render();
+        for line in [
+            "# TYPE tollgate_attempts_total counter",
+            "tollgate_attempts_total{upstream=\"images\",endpoint=\"primary\",outcome=\"delivered\"} 2",
+            "tollgate_store_up{store=\"ledger\"} 0",
+            "tollgate_connections 1",
+            "http_server_active_requests 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(text.contains("# HELP tollgate_attempts_total "));
+        let mut all: Vec<_> =
+            names::all().chain(names::GAUGES).chain(names::HISTOGRAMS).map(|n| n.name).collect();
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{all:?}");
+    }
+}

@@ -1,0 +1,90 @@
+//! What each number is called, in what it is counted, and what it says.
+
+use metrics::Unit;
+
+pub(super) struct Named {
+    pub(super) name: &'static str,
+    pub(super) unit: Option<Unit>,
+    pub(super) help: &'static str,
+}
+
+const fn named(name: &'static str, help: &'static str) -> Named {
+    Named { name, unit: None, help }
+}
+
+const fn seconds(name: &'static str, help: &'static str) -> Named {
+    Named { name, unit: None, help }
+}
+
+/// From a millisecond to ten minutes: providers of images take their time.
+pub(super) const BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    120.0, 300.0, 600.0,
+];
+
+pub(super) const REQUESTS: Named = named(
+    "tollgate_requests_total",
+    "Requests by route, method and status; by the fault and who raised it, where they failed.",
+);
+pub(super) const BROKEN: Named = named(
+    "tollgate_answers_broken_off_total",
+    "Answers that did not come to their end after their head was out: the client left, the provider broke off, or a drain was over.",
+);
+pub(super) const BYTES: Named =
+    named("tollgate_answer_bytes_total", "Bytes of bodies that were sent to clients, by route.");
+pub(super) const LIMITS: Named = named(
+    "tollgate_limit_decisions_total",
+    "Requests that a limit has admitted or refused, by the name of the limit.",
+);
+pub(super) const ATTEMPTS: Named =
+    named("tollgate_attempts_total", "Tries at providers, by endpoint and what became of them.");
+pub(super) const LEDGER: Named = named(
+    "tollgate_ledger_operations_total",
+    "What was written into the ledger: holds, and how they ended.",
+);
+pub(super) const HELD: Named = named(
+    "tollgate_held_micros_total",
+    "Money that was reserved for requests, in millionths of the unit.",
+);
+pub(super) const CALLBACKS: Named =
+    named("tollgate_callbacks_total", "Callbacks that were delivered, tried again or given up.");
+pub(super) const UNMATCHED: Named =
+    named("tollgate_unmatched_total", "Failures of providers that no rule of a profile knows.");
+
+pub(super) const BUILD_INFO: Named =
+    named("tollgate_build_info", "Always 1; the version is in the label.");
+pub(super) const CONNECTIONS: Named = named("tollgate_connections", "Connections from clients.");
+pub(super) const ACTIVE: Named =
+    named("http_server_active_requests", "Requests whose answers are not at their end.");
+pub(super) const BUFFERED: Named =
+    named("tollgate_buffered_bytes", "Memory that is reserved for request bodies.");
+pub(super) const STORE_UP: Named =
+    named("tollgate_store_up", "Whether a store answers: of keys, of the ledger, of limits.");
+pub(super) const ENDPOINT_STATE: Named = named(
+    "tollgate_endpoint_state",
+    "1 for the state that an endpoint is in: available, due, out or paused.",
+);
+
+pub(super) const DURATION: Named = seconds(
+    "http_server_request_duration_seconds",
+    "From the head of a request to the end of its answer.",
+);
+pub(super) const PROVIDER: Named = seconds(
+    "tollgate_provider_duration_seconds",
+    "Of that, how long providers were waited for until the head of the answer, all tries together.",
+);
+pub(super) const OWN: Named = seconds(
+    "tollgate_own_duration_seconds",
+    "How long the gateway itself took until the head of the answer: for limits, keys, checks and stores.",
+);
+
+/// All counters.
+pub(super) fn all() -> impl Iterator<Item = &'static Named> {
+    const ALL: &[Named] =
+        &[REQUESTS, BROKEN, BYTES, LIMITS, ATTEMPTS, LEDGER, HELD, CALLBACKS, UNMATCHED];
+    ALL.iter()
+}
+
+pub(super) const GAUGES: &[Named] =
+    &[BUILD_INFO, CONNECTIONS, ACTIVE, BUFFERED, STORE_UP, ENDPOINT_STATE];
+pub(super) const HISTOGRAMS: &[Named] = &[DURATION, PROVIDER, OWN];

@@ -1,0 +1,185 @@
+//! What the admin listener counts, and what the access log says: over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use support::{
+    Gateway, Origin, Version,
+    client::{Ask, Client},
+    gateway::Directory,
+    origin::json,
+    soon,
+};
+
+/// `/metrics`, by series.
+async fn metrics(gateway: &Gateway) -> BTreeMap<String, f64> {
+    let mut client = Client::connect(gateway.admin.unwrap(), gateway.answers.clone()).await;
+    let request = "GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answer = client.send(request).await.answer("GET").await;
+    assert_eq!(answer.status, 200);
+    let kind = answer.fields.one("content-type").unwrap();
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    let lines = answer.text().lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            (series.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
+/// The sum of what has all of these in its name.
+fn sum(metrics: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
+    let is_it = |series: &str| {
+        series.split('{').next() == Some(name) && labels.iter().all(|label| series.contains(label))
+    };
+    metrics.iter().filter(|(series, _)| is_it(series)).map(|(_, value)| value).sum()
+}
+
+#[tokio::test]
+async fn what_is_counted() {
+    let origin = Origin::start(|request| match &*request.target {
+        "/v1/bad" => json(500, "{}"),
+        _ => json(200, r#"{"ok":true}"#),
+    })
+    .await;
+    let directory = Directory::default();
+    let key = directory.key(&["--account", "acme"]);
+    directory.pay_in("acme", "0.015");
+    let gateway = Gateway::setup()
+        .tables("[auth]\n[[limit]]\nname = \"per-address\"\nkey = \"address\"\nrate = \"1/h\"\nburst = 8\n[[limit]]\nname = \"per-key\"\nkey = \"principal\"\nrate = \"1/h\"\nburst = 4")
+        .upstream("images", &origin.url(), "")
+        .route("/v1/{*rest}", "images", "name = \"images\"\nlimits = [\"per-address\", \"per-key\"]")
+        .route("/paid", "images", "name = \"paid\"\nprice = \"0.01\"")
+        .env("TOLLGATE_STORE", &directory.store())
+        .secret(&key)
+        .secret("secret-path")
+        .start()
+        .await;
+    let ask = |path: &str, key: &str| {
+        gateway.ask(
+            Ask::new(Version::Http1, "GET", path).field("authorization", &format!("Bearer {key}")),
+        )
+    };
+    let mut statuses = Vec::new();
+    for (path, key) in [
+        ("/v1/secret-path", &*key),
+        ("/v1/a", &key),
+        ("/v1/bad", &key),
+        ("/v1/a", "nobody"),
+        ("/v1/a", &key),
+        ("/v1/a", &key),
+        ("/nowhere/secret-path", &key),
+        ("/paid", &key),
+        ("/paid", &key),
+    ] {
+        statuses.push(ask(path, key).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 502, 401, 200, 429, 404, 200, 402]);
+    // A request is counted when its answer has left.
+    let all = soon("all of them", async {
+        loop {
+            let all = metrics(&gateway).await;
+            if sum(&all, "http_server_request_duration_seconds_count", &[]) == 9.0 {
+                return all;
+            }
+        }
+    })
+    .await;
+    let images = "http_route=\"images\"";
+    for (name, labels, want) in [
+        (
+            "tollgate_requests_total",
+            &[
+                images,
+                "http_response_status_code=\"200\"",
+                "http_request_method=\"GET\"",
+                "fault=\"\"",
+            ][..],
+            3.0,
+        ),
+        (
+            "tollgate_requests_total",
+            &[images, "fault=\"upstream_provider_error\"", "source=\"upstream\""],
+            1.0,
+        ),
+        (
+            "tollgate_requests_total",
+            &[images, "fault=\"unknown_credential\"", "source=\"gateway\""],
+            1.0,
+        ),
+        (
+            "tollgate_requests_total",
+            &[images, "http_response_status_code=\"401\"", "source=\"gateway\""],
+            1.0,
+        ),
+        ("tollgate_requests_total", &["http_route=\"\"", "fault=\"no_route\""], 1.0),
+        (
+            "tollgate_requests_total",
+            &["http_route=\"paid\"", "http_response_status_code=\"402\""],
+            1.0,
+        ),
+        (
+            "tollgate_limit_decisions_total",
+            &["limit=\"per-address\"", "decision=\"admitted\""],
+            6.0,
+        ),
+        ("tollgate_limit_decisions_total", &["limit=\"per-address\"", "decision=\"refused\""], 0.0),
+        ("tollgate_limit_decisions_total", &["limit=\"per-key\"", "decision=\"admitted\""], 4.0),
+        ("tollgate_limit_decisions_total", &["limit=\"per-key\"", "decision=\"refused\""], 1.0),
+        ("tollgate_attempts_total", &["upstream=\"images\"", "outcome=\"delivered\""], 4.0),
+        ("tollgate_attempts_total", &["upstream=\"images\"", "outcome=\"refused\""], 1.0),
+        ("tollgate_ledger_operations_total", &["operation=\"held\""], 1.0),
+        ("tollgate_ledger_operations_total", &["operation=\"settled\""], 1.0),
+        ("tollgate_ledger_operations_total", &["operation=\"insufficient_balance\""], 1.0),
+        ("tollgate_held_micros_total", &[], 10_000.0),
+        ("tollgate_provider_duration_seconds_count", &[images], 4.0),
+        ("tollgate_own_duration_seconds_count", &[], 9.0),
+        ("tollgate_store_up", &["store=\"ledger\""], 1.0),
+        ("tollgate_store_up", &["store=\"keys\""], 1.0),
+        ("tollgate_endpoint_state", &["upstream=\"images\"", "state=\"available\""], 1.0),
+        ("tollgate_endpoint_state", &["upstream=\"images\"", "state=\"out\""], 0.0),
+        ("http_server_active_requests", &[], 0.0),
+        ("tollgate_answers_broken_off_total", &[], 0.0),
+        ("tollgate_build_info", &[env!("CARGO_PKG_VERSION")], 1.0),
+    ] {
+        assert_eq!(sum(&all, name, labels), want, "{name} {labels:?}\n{all:#?}");
+    }
+    // Bounded by the configuration: nothing that a caller has made up is a label.
+    for series in all.keys() {
+        assert!(!series.contains("nowhere") && !series.contains("acme"), "{series}");
+    }
+    let line = gateway
+        .logged(|line| {
+            line["message"] == "request" && line["route"] == "paid" && line["status"] == 200
+        })
+        .await;
+    assert_eq!((&line["bytes"], &line["account"]), (&11.into(), &"acme".into()));
+    assert!(line["provider_ms"].is_u64() && line["duration_ms"].is_u64(), "{line}");
+    assert!(line.get("broken_off").is_none(), "{line}");
+}
+
+/// A client that leaves in the middle.
+#[tokio::test]
+async fn what_does_not_come_to_its_end() {
+    let origin = Origin::start(|_| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345";
+        vec![support::Act::send(head), support::Act::Hold]
+    })
+    .await;
+    let gateway = Gateway::to(&origin).await;
+    let mut client = gateway.client().await;
+    client.send("GET /x HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    soon("the beginning", client.wire.until("12345")).await.unwrap();
+    let all = metrics(&gateway).await;
+    assert_eq!(sum(&all, "http_server_active_requests", &[]), 1.0);
+    assert_eq!(sum(&all, "tollgate_connections", &[]), 1.0);
+    drop(client);
+    let line = gateway.logged(|line| line["message"] == "request").await;
+    assert_eq!((&line["broken_off"], &line["bytes"]), (&true.into(), &5.into()));
+    let all = metrics(&gateway).await;
+    assert_eq!(sum(&all, "tollgate_answers_broken_off_total", &[]), 1.0);
+    assert_eq!(sum(&all, "http_server_active_requests", &[]), 0.0);
+}
