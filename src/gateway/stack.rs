@@ -98,11 +98,14 @@ where
         .layer(worker.in_flight(&route.limits.before_at_once))
         // Whoever guesses keys is limited too, and costs no lookup.
         .layer(worker.limit(&route.limits.before, &worker.counters.before))
+        .map_request(|request: Request<ClientBody>| {
+            tell(&request, |record| record.set_passed(1));
+            request
+        })
         // Whose the request is; from here on nobody sees the key.
         .layer(worker.auth(route))
         .map_request(|request: Request<ClientBody>| {
             tell(&request, |record| {
-                record.set_passed(1);
                 if let Some(principal) = request.extensions().get::<Principal>() {
                     record.set_caller(principal);
                 }

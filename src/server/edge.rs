@@ -123,8 +123,9 @@ pin_project! {
         version: Version,
         progress: Option<Arc<Progress>>,
         active: Active,
-        record: Arc<Record>,
+        // Before the line in the log that says so.
         _present: Present,
+        record: Arc<Record>,
     }
 }
 

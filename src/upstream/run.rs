@@ -163,9 +163,9 @@ where
                         let name = self.constant.shared.members[at].name.clone();
                         response.extensions_mut().insert(AnsweredBy(name));
                     }
-                    // Of the usual case there is nothing to tell.
+                    self.note(at, Outcome::Delivered, None, took);
+                    // Of the usual case the caller is told nothing.
                     if number > 1 {
-                        self.note(at, Outcome::Delivered, None, took);
                         response.extensions_mut().insert(std::mem::take(&mut self.attempts));
                     }
                     return Ok(response);
@@ -341,7 +341,8 @@ where
         if let Some(listener) = &member.on_attempt {
             listener.hears(&attempt);
         }
-        if self.most > 1 {
+        // The usual case has nothing to remember.
+        if self.most > 1 && !(outcome == Outcome::Delivered && self.attempts.is_empty()) {
             self.attempts.push(attempt);
         }
     }
