@@ -9,6 +9,7 @@ mod auth;
 mod bodies;
 mod charge;
 mod counters;
+mod document;
 mod idempotency;
 mod keys;
 mod limits;

@@ -31,6 +31,8 @@ impl Served {
             Page::Usage => json(reader.usage(account, paging(query)?).await),
             Page::UsageSummary => json(reader.summary(account).await),
             Page::Tasks => json(reader.tasks(account, None, paging(query)?).await),
+            // Nobody's own: `Document` is answered instead.
+            Page::Catalog => Err(Fault::Internal),
         }
     }
 }

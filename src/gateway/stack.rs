@@ -4,6 +4,7 @@ use super::{
     auth::RouteAuth,
     charge::free,
     counters::{Sides, WorkerCounters},
+    document::Document,
     keys::Keys,
     pages::Served,
     plan::{Plan, PlannedRoute, PlannedUpstream},
@@ -18,7 +19,7 @@ use crate::{
     buffer::Budget,
     charge::{ChargeLayer, ChargedBody},
     classify::ClassifiedBody,
-    config::Success,
+    config::{Page, Success},
     envelope::ResponseBody,
     forward::{Forward, UpstreamBody},
     idempotency::{self, IdempotencyLayer, RecordedBody},
@@ -77,6 +78,9 @@ impl Plan {
             .collect();
         let stacks = self.routes.iter().map(|route| {
             let target = match route.serve {
+                Some(Page::Catalog) => {
+                    Some(Target::Document(Arc::new(Document::new(&worker.catalog))))
+                }
                 Some(page) => Some(Target::Serve(Served { page, reader: self.usage.clone() })),
                 None => targets.get(&*route.upstream).cloned(),
             };
@@ -275,6 +279,8 @@ enum Target<S> {
     Refuse(Fault),
     /// The gateway answers by itself.
     Serve(Served),
+    /// The same for everybody.
+    Document(Arc<Document>),
 }
 
 /// An upstream with connections of its own.
@@ -351,6 +357,10 @@ impl<S: Call> Target<S> {
                 inner: Box::pin(upstream.clone().send_watched(request, watcher)),
             },
             Self::Refuse(fault) => Admission::refused(fault.clone()),
+            Self::Document(document) => {
+                let answer = document.answer(&request).map(ClassifiedBody::ours);
+                Admission::Admitted { inner: Box::pin(std::future::ready(Ok(answer))) }
+            }
             Self::Serve(served) => {
                 let answer = served.clone().answer(request);
                 let ours = async { Ok(answer.await?.map(ClassifiedBody::ours)) };
