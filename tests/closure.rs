@@ -9,7 +9,7 @@
 mod support;
 
 use http::StatusCode;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use support::{
     Act, CALLER, Gateway, MARKER, Origin, Received, Setup, Version, assert_envelope, assert_fault,
     client::Ask,
@@ -266,8 +266,10 @@ fn every_kind_of_fault_has_its_envelope() {
             let again = entries.any(|entry| entry.faults().contains(kind));
             assert!(!again, "{preset}: two entries for {kind}");
         }
+        let documented = Documented::new(&catalog);
         for fault in one_of_each_fault() {
             let rendered = catalog.respond(&fault, Context::default());
+            documented.assert(&rendered);
             let body: serde_json::Value = serde_json::from_slice(rendered.body()).unwrap();
             let entry = catalog.entry(body["error"]["code"].as_str().unwrap()).unwrap();
             assert_eq!(entry.status(), rendered.status(), "{preset} {fault}");
@@ -277,6 +279,45 @@ fn every_kind_of_fault_has_its_envelope() {
                 !message.is_empty() && !message.contains(['{', '}']),
                 "{preset} {fault}: {message}"
             );
+        }
+    }
+}
+
+/// What the OpenAPI document says of answers.
+struct Documented(serde_json::Value);
+
+impl Documented {
+    fn new(catalog: &Catalog) -> Self {
+        Self(catalog.to_openapi())
+    }
+
+    /// Status, header fields and body are those of the code, and those of any error.
+    #[track_caller]
+    fn assert(&self, answer: &http::Response<bytes::Bytes>) {
+        let components = &self.0["components"];
+        let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        let code = body["error"]["code"].as_str().unwrap();
+        let response = &components["responses"][code];
+        assert_eq!(response["x-http-status"], answer.status().as_u16(), "{code}");
+        for schema in [code, "ErrorEnvelope"] {
+            let schema = serde_json::json!({ "$ref": format!("#/components/schemas/{schema}"), "components": components });
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            let errors: Vec<_> = validator.iter_errors(&body).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{code}: {errors:?} {body}");
+        }
+        // Nothing is said that is not documented.
+        let members = &components["schemas"][code]["properties"]["error"]["properties"];
+        for name in body["error"].as_object().unwrap().keys() {
+            assert!(members[name].is_object(), "{code}: {name}");
+        }
+        for name in answer.headers().keys().map(http::HeaderName::as_str) {
+            let of_json = ["content-type", "content-length", "cache-control"].contains(&name);
+            let headers = response["headers"].as_object().unwrap();
+            let known = headers.keys().any(|known| known.eq_ignore_ascii_case(name));
+            assert!(of_json || known, "{code}: {name}");
+        }
+        if answer.status() == 401 {
+            assert!(answer.headers().contains_key("www-authenticate"), "{code}");
         }
     }
 }
@@ -292,7 +333,7 @@ fn one_of_each_fault() -> Vec<Fault> {
         Fault::ExpiredCredential,
         Fault::AccountSuspended,
         Fault::Forbidden,
-        Fault::RateLimited { quota: text(), retry_after: None },
+        Fault::RateLimited { quota: text(), retry_after: Some(Duration::from_millis(1500)) },
         Fault::ConcurrencyLimited { quota: text() },
         Fault::InvalidJson { detail: text() },
         Fault::EmptyObject,

@@ -580,6 +580,12 @@ async fn what_an_account_has_used() {
         assert!(body["error"].is_null(), "{body}");
         body["data"].clone()
     };
+    for version in Version::BOTH {
+        let mut head = with(get("/v1/usage-summary", &shop.acme), version);
+        head.method = http::Method::HEAD;
+        let answer = shop.gateway.ask(head).await;
+        assert_eq!((answer.status, &*answer.body), (200, &b""[..]), "{version:?}");
+    }
     let summary = look("/v1/usage-summary", &shop.acme).await;
     assert_eq!((&summary["balance"], &summary["held"]), (&"0.78".into(), &"0.01".into()));
     for period in ["today", "this_month", "all_time"] {

@@ -4,6 +4,29 @@ use crate::fault::Kind;
 use crate::fault::Param;
 use http::StatusCode;
 
+/// Whether sending the same request again helps, for the documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    Yes,
+    /// For some of the causes.
+    ForSome,
+    No,
+}
+
+impl Advice {
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Yes => {
+                "Yes: send the same request again, not before `Retry-After` where the answer has it, otherwise with growing pauses."
+            }
+            Self::ForSome => {
+                "For some causes only, which say so below. For the others the same request fails again until something is changed."
+            }
+            Self::No => "No: the same request fails again until something is changed.",
+        }
+    }
+}
+
 /// One documented code of a catalog.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -72,6 +95,15 @@ impl Entry {
         match self.faults.as_slice() {
             [] => matches!(self.status.as_u16(), 429 | 502..=504),
             faults => faults.iter().all(|kind| kind.disposition().retry.is_retryable()),
+        }
+    }
+
+    pub(super) fn advice(&self) -> Advice {
+        let is_retryable = |kind: &Kind| kind.disposition().retry.is_retryable();
+        match self.is_retryable() {
+            true => Advice::Yes,
+            false if self.faults.iter().any(is_retryable) => Advice::ForSome,
+            false => Advice::No,
         }
     }
 }

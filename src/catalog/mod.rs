@@ -5,6 +5,9 @@
 //! that has no answer for a fault, a status that is none of an error or a code twice is refused with every
 //! mistake in it.
 //!
+//! Its documentation is made from what answers are made from: [`Catalog::to_html`], the page that `docs_url` points to;
+//! [`Catalog::to_openapi`], [`Catalog::to_markdown`] and [`Catalog::to_json`].
+//!
 //! ```
 //! use std::sync::Arc;
 //! use tollgate::{Catalog, Fault, catalog::{EntryPatch, Settings}, envelope::Context};
@@ -32,9 +35,12 @@ mod document;
 mod entry;
 mod load;
 mod message;
+mod openapi;
+mod page;
 mod settings;
 mod source;
 
+use self::entry::Advice;
 use crate::{
     envelope::Field,
     fault::{Fault, Kind},
@@ -44,6 +50,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+#[cfg(feature = "standalone")]
+pub(crate) use self::page::POLICY;
 pub use self::{
     entry::Entry,
     settings::{EntryPatch, InvalidCatalog, Mistake, Settings},

@@ -27,6 +27,10 @@ pub(super) struct CatalogArgs {
 enum Format {
     /// A page with a section for each code.
     Markdown,
+    /// The same as one file for browsers, with a search: what `docs_url` points to.
+    Html,
+    /// An OpenAPI 3.1 document with a response and a schema for each code, to generate clients from.
+    Openapi,
     /// Everything, for programs.
     Json,
 }
@@ -68,6 +72,8 @@ impl Which {
 pub(super) fn run(args: &CatalogArgs) -> u8 {
     match (args.which.load(), args.format) {
         (Ok(catalog), Format::Markdown) => print(catalog.to_markdown().trim_end()),
+        (Ok(catalog), Format::Html) => print(catalog.to_html().trim_end()),
+        (Ok(catalog), Format::Openapi) => print(&format!("{:#}", catalog.to_openapi())),
         (Ok(catalog), Format::Json) => print(&format!("{:#}", catalog.to_json())),
         (Err(code), _) => code,
     }

@@ -216,6 +216,6 @@ mod tests {
         let config =
             super::super::configuration([address; 2], address, [&key, &poor], &shop).unwrap();
         assert_eq!(config.server.listen, address);
-        assert_eq!(config.route.len(), 4);
+        assert_eq!(config.route.len(), 5);
     }
 }

@@ -52,6 +52,20 @@ impl Field {
             Self::Source => "source",
         }
     }
+
+    /// One sentence of what it says, for the documentation.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::DocsUrl => "Where the code is documented.",
+            Self::RequestId => "The request's id, as in `x-request-id`. Support asks for it.",
+            Self::Retryable => "Whether the same request may succeed later.",
+            Self::RetryAfterMs => {
+                "How long to wait before the next try, in milliseconds, where known."
+            }
+            Self::Field => "The field of the request that is to blame, where there is one.",
+            Self::Source => "Who failed: `gateway` or `upstream`.",
+        }
+    }
 }
 
 /// What an answer depends on besides its fault.

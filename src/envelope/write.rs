@@ -48,6 +48,11 @@ impl Catalog {
 
     /// An example of an answer with this entry's code, for the documentation.
     pub(crate) fn example(&self, entry: &Entry) -> serde_json::Value {
+        serde_json::from_str(&self.example_text(entry)).unwrap_or_default()
+    }
+
+    /// The same, in the order of the wire.
+    pub(crate) fn example_text(&self, entry: &Entry) -> String {
         let mut out = String::from(&*entry.opening);
         push_json_string(&mut out, &entry.message());
         let fault = Fault::custom(entry.code().to_owned());
@@ -65,7 +70,7 @@ impl Catalog {
             }
         }
         out.push_str("}}");
-        serde_json::from_str(&out).unwrap_or_default()
+        out
     }
 }
 

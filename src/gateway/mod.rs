@@ -10,6 +10,7 @@ mod bodies;
 mod callbacks;
 mod charge;
 mod counters;
+mod document;
 mod idempotency;
 mod keys;
 mod limits;

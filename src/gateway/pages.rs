@@ -8,7 +8,7 @@ use crate::{
     validate::query_pairs,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use serde::Serialize;
 
 /// A page, and who knows what is on it.
@@ -26,13 +26,16 @@ impl Served {
         let principal = principal.ok_or(Fault::MissingCredential)?;
         let reader = self.reader.as_ref().ok_or(Fault::Internal)?;
         let query = request.uri().query().unwrap_or_default();
-        let account = principal.account();
-        match self.page {
+        let (account, is_head) = (principal.account(), request.method() == Method::HEAD);
+        let answer = match self.page {
             Page::Usage => json(reader.usage(account, paging(query)?).await),
             Page::UsageSummary => json(reader.summary(account).await),
             Page::Tasks => json(reader.tasks(account, None, paging(query)?).await),
-            Page::Callback => Err(Fault::Internal),
-        }
+            // Nobody's own: those are answered elsewhere.
+            Page::Callback | Page::Catalog => Err(Fault::Internal),
+        };
+        // Over HTTP/2 nobody else takes it away.
+        answer.map(|answer| answer.map(|body| if is_head { Bytes::new() } else { body }))
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     adapt::{Adapt, Editable},
     auth::RouteAuth,
     callbacks::{Called, OurUrl},
+    document::Document,
     pages::Served,
     plan::{Plan, PlannedRoute, PlannedUpstream},
     tasks::{RouteTasks, Tasks},
@@ -159,6 +160,8 @@ pub(super) enum Target<S> {
     Serve(Served),
     /// A provider says that a task is over.
     Called(Called),
+    /// The same for everybody.
+    Document(Arc<Document>),
 }
 
 /// An upstream with connections of its own.
@@ -240,6 +243,7 @@ impl<S: Call> Target<S> {
             Self::Refuse(fault) => Admission::refused(fault.clone()),
             Self::Serve(served) => ours(served.clone().answer(request)),
             Self::Called(called) => ours(called.clone().answer(request)),
+            Self::Document(document) => ours(std::future::ready(Ok(document.answer(&request)))),
         }
     }
 }

@@ -2,6 +2,7 @@ use super::{
     answer::AnswerLayer,
     callbacks::{CallbackLayer, Called},
     charge::free,
+    document::Document,
     pages::Served,
     plan::{Plan, PlannedRoute},
     provider::{Call, Provided, Target, provider_side},
@@ -53,6 +54,9 @@ impl Plan {
                     callbacks: self.callbacks.clone(),
                     ledger: self.ledger.clone(),
                 })),
+                Some(Page::Catalog) => {
+                    Some(Target::Document(Arc::new(Document::new(&worker.catalog))))
+                }
                 Some(page) => Some(Target::Serve(Served { page, reader: self.usage.clone() })),
                 None => targets.get(&*route.upstream).cloned(),
             };

@@ -1,6 +1,15 @@
 //! `serve` of routes, and that each has either that or an upstream.
 use super::Checker;
-use crate::config::{AuthMode, Config, Page, Route, tree::KeyPath};
+use crate::config::{AuthMode, Config, Page, Route, tree::KeyPath, values::Methods};
+use http::Method;
+
+/// A page that is the same for everybody is read; HEAD comes with GET.
+pub(super) fn complete_pages(routes: &mut [Route]) {
+    let catalogs = routes.iter_mut().filter(|route| route.serve == Some(Page::Catalog));
+    for route in catalogs {
+        route.method.get_or_insert_with(|| Methods::only(Method::GET));
+    }
+}
 
 impl Checker<'_, '_> {
     pub(super) fn pages(&mut self, config: &Config) {
@@ -13,7 +22,15 @@ impl Checker<'_, '_> {
                     let message = "cannot go with `upstream`: the gateway answers by itself";
                     self.error(&place.key("serve"), message, None);
                 }
-                (Some(_), false) => self.page_of(config, route, &place),
+                (Some(page), false) => {
+                    self.means_nothing(page, &place);
+                    match page {
+                        Page::Catalog => self.catalog_page(config, route, &place),
+                        Page::Usage | Page::UsageSummary | Page::Tasks | Page::Callback => {
+                            self.page_of(config, route, &place);
+                        }
+                    }
+                }
                 (None, false) if self.is_readable(&place) && !self.damaged => {
                     let help = "write `upstream`, or `serve` where the gateway answers by itself";
                     self.error(
@@ -27,7 +44,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn page_of(&mut self, config: &Config, route: &Route, place: &KeyPath) {
+    /// Keys that are about a provider, or about an answer that this page is not.
+    fn means_nothing(&mut self, page: Page, place: &KeyPath) {
         const OF_PROVIDERS: [&str; 9] = [
             "rewrite",
             "schema",
@@ -39,11 +57,31 @@ impl Checker<'_, '_> {
             "callback",
             "idempotency",
         ];
-        for key in OF_PROVIDERS {
+        let others: &[&str] = match page {
+            Page::Catalog => &["parameters", "success"],
+            Page::Usage | Page::UsageSummary | Page::Tasks | Page::Callback => &[],
+        };
+        for key in OF_PROVIDERS.iter().chain(others) {
             if self.root.at(&place.key(key)).is_some() {
                 self.error(&place.key(key), "means nothing with `serve`", None);
             }
         }
+    }
+
+    /// The page about the codes, which belongs to nobody and is in no store.
+    fn catalog_page(&mut self, config: &Config, route: &Route, place: &KeyPath) {
+        let methods = route.method.as_ref().map_or(&[][..], Methods::as_slice);
+        if methods.iter().any(|method| *method != Method::GET && *method != Method::HEAD) {
+            let help = Some("leave `method` out".to_owned());
+            self.error(&place.key("method"), "a page is read, with GET and HEAD", help);
+        }
+        if config.auth_of(route) == AuthMode::Required {
+            let message = "this page wants an API key, which no browser sends; write `auth = \"none\"` if it is for everybody";
+            self.warning(&place.key("serve"), message);
+        }
+    }
+
+    fn page_of(&mut self, config: &Config, route: &Route, place: &KeyPath) {
         let place = place.key("serve");
         // Providers have no key; what else there is to it is checked with callbacks.
         if route.serve != Some(Page::Callback) && config.auth_of(route) != AuthMode::Required {

@@ -1,5 +1,5 @@
 //! `[[route]]`.
-use super::{Checker, known_names};
+use super::{Checker, known_names, pages::complete_pages};
 use crate::config::{
     AuthMode, Config, PathPattern, PathTemplate, Route,
     tree::{KeyPath, Value},
@@ -27,6 +27,7 @@ impl Checker<'_, '_> {
         let places: Vec<KeyPath> =
             self.live(&path).into_iter().map(|index| path.index(index)).collect();
         self.upstream_names();
+        complete_pages(&mut config.route);
         for (route, place) in config.route.iter().zip(&places) {
             self.rewrite_of(route, place);
             self.auth_of(config, route, place);

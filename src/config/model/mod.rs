@@ -102,7 +102,7 @@ impl Config {
     pub(crate) fn keeps_books(&self) -> bool {
         let costs = |price: &Price| !price.get().is_free();
         let keeps = |route: &Route| {
-            route.serve.is_some()
+            route.serve.is_some_and(|page| page != Page::Catalog)
                 || route.task.as_ref().is_some_and(|task| !task.sealed)
                 || route.idempotency != Policy::Off
                 || route.price.as_ref().is_some_and(costs)

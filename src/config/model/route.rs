@@ -15,7 +15,7 @@ pub struct Route {
     #[serde(default)]
     #[schemars(with = "Option<Name>")]
     pub name: Name,
-    /// One method or several, in capitals. Default: any. `CONNECT` and `TRACE` are refused anyway.
+    /// One method or several, in capitals. Default: any, with `serve = "catalog"` GET. `CONNECT` and `TRACE` are refused anyway.
     #[serde(default)]
     pub method: Option<Methods>,
     /// The paths, such as `/v1/tasks/{id}` or `/files/{*rest}`. Another route for the same path needs another method;
@@ -24,9 +24,10 @@ pub struct Route {
     /// The name of the upstream that answers; not where the gateway answers by itself (`serve`).
     #[serde(default)]
     pub upstream: String,
-    /// What the gateway answers by itself, for the caller's own account: `usage` lists what was paid for, `usage-summary` sums it up, `tasks` lists the
-    /// tasks that were made. Lists take `page` (from 1) and `per_page` (20, at most 100). `callback` is for providers, who say there that a task is over; its path
-    /// ends with a parameter, and it asks for no API key.
+    /// What the gateway answers by itself. For the caller's own account: `usage` lists what was paid for, `usage-summary` sums it up, `tasks` lists the
+    /// tasks that were made; lists take `page` (from 1) and `per_page` (20, at most 100). For everybody: `catalog` is a page about the catalog's codes, for
+    /// where `catalog.docs_url` points; with `auth = "none"` browsers can read it.
+    /// `callback` is for providers, who say there that a task is over; its path ends with a parameter, and it asks for no API key.
     #[serde(default)]
     pub serve: Option<Page>,
     /// The path to ask for, behind the endpoint's prefix; parameters of `path` can be used. Default: the request's own path.
@@ -109,6 +110,8 @@ pub enum Page {
     Tasks,
     /// Nothing: providers say here that a task is over.
     Callback,
+    /// The page about the catalog's codes.
+    Catalog,
 }
 
 /// What a success looks like.

@@ -52,6 +52,8 @@ const EVERYTHING: &str = r#"
 [server]
 listen = "0.0.0.0:9000"
 admin = "[::1]:9901"
+admin_token = "a secret of 16 characters"
+drain_delay = "5s"
 workers = 2
 via = "gate-1"
 trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]

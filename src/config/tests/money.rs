@@ -106,7 +106,7 @@ fn mistakes_about_pages() {
         ),
         (
             page("").replace("'usage'", "'usages'"),
-            "serve: expected `usage`, `usage-summary`, `tasks` or `callback` | did you mean `usage`?",
+            "serve: expected `usage`, `usage-summary`, `tasks`, `callback` or `catalog` | did you mean `usage`?",
         ),
         (
             page("").replace("serve = 'usage'", ""),
@@ -117,6 +117,46 @@ fn mistakes_about_pages() {
         let found = reject(&text);
         assert!(found.len() == 1 && found[0].ends_with(&format!("route[0].{want}")), "{found:#?}");
     }
+}
+
+#[test]
+fn the_page_about_the_codes() {
+    let keyed = |lines: &str| {
+        let text = route(lines);
+        text.replace("path = '/{id}'\nupstream = 'a'", "path = '/v1/x'\nserve = 'catalog'")
+    };
+    // It needs neither a store nor keys.
+    let page = |lines: &str| keyed(lines).replace("store = 'sqlite://t.db'\n[auth]", "");
+    let loaded = parse(&page("auth = 'none'"), Path::new(FILE), env).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let made = &loaded.config.route[0];
+    assert_eq!(made.method.as_ref().unwrap().to_string(), "GET");
+    assert_eq!(made.name.as_str(), "GET /v1/x");
+    let wants_a_key = parse(&keyed(""), Path::new(FILE), env).unwrap().warnings;
+    assert!(wants_a_key[0].to_string().contains("no browser sends"), "{wants_a_key:?}");
+    let other = "auth = 'none'\n[[route]]\npath = '/v1/x'\nmethod = 'GET'\nupstream = 'a'";
+    let table = [
+        ("schema = '{}'", "schema: means nothing with `serve`"),
+        ("parameters = '{}'", "parameters: means nothing with `serve`"),
+        ("success = 'wrap'", "success: means nothing with `serve`"),
+        ("repeat = 'never'", "repeat: means nothing with `serve`"),
+        ("rewrite = '/'", "rewrite: means nothing with `serve`"),
+        ("upstream = 'a'", "serve: cannot go with `upstream`: the gateway answers by itself"),
+        ("method = 'POST'", "method: a page is read, with GET and HEAD | leave `method` out"),
+        (
+            "method = ['GET', 'PUT']",
+            "method: a page is read, with GET and HEAD | leave `method` out",
+        ),
+    ];
+    for (lines, want) in table {
+        let found = reject(&page(&format!("auth = 'none'\n{lines}")));
+        assert!(found.len() == 1 && found[0].ends_with(&format!("route[0].{want}")), "{found:#?}");
+    }
+    let found = reject(&page(other));
+    assert!(
+        found.len() == 1 && found[0].contains("the same method and path as route[0]"),
+        "{found:#?}"
+    );
 }
 
 #[test]

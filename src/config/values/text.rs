@@ -129,6 +129,11 @@ pub(super) fn has_a_meaning(name: &HeaderName) -> bool {
 pub struct Methods(Vec<Method>);
 
 impl Methods {
+    /// This one alone.
+    pub(in crate::config) fn only(method: Method) -> Self {
+        Self(vec![method])
+    }
+
     /// At least one, none of them twice.
     pub fn as_slice(&self) -> &[Method] {
         &self.0
