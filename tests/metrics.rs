@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use support::{
     Gateway, Origin, Version,
     client::{Ask, Client},
@@ -182,4 +182,52 @@ async fn what_does_not_come_to_its_end() {
     let all = metrics(&gateway).await;
     assert_eq!(sum(&all, "tollgate_answers_broken_off_total", &[]), 1.0);
     assert_eq!(sum(&all, "http_server_active_requests", &[]), 0.0);
+}
+
+/// What dashboards and alerts ask for is there, and nothing of what is there is unheard of in them or in the README.
+#[tokio::test]
+async fn what_is_asked_for_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let origin = Origin::ok("yes").await;
+    let gateway = Gateway::setup()
+        .tables("[[limit]]\nname = \"all\"\nkey = \"route\"\nrate = \"9/s\"")
+        .upstream("images", &origin.url(), "")
+        .route("/x", "images", "limits = [\"all\"]")
+        .start()
+        .await;
+    gateway.get("/x").await.assert_ok("yes");
+    let mut client = Client::connect(gateway.admin.unwrap(), gateway.answers.clone()).await;
+    let request = "GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let page = client.send(request).await.answer("GET").await;
+    let described: BTreeSet<&str> = page
+        .text()
+        .lines()
+        .filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next())
+        .collect();
+    // Numbers that nothing has happened for yet have no lines at all.
+    let source = read("src/metrics/names.rs");
+    let known: BTreeSet<&str> = names(&source).collect();
+    assert!(described.is_subset(&known), "{described:?}");
+    assert!(described.len() > 10, "{described:?}");
+    for file in ["deploy/prometheus/alerts.yaml", "deploy/grafana/dashboard.json", "README.md"] {
+        let text = read(file);
+        for name in names(&text) {
+            let base = name.trim_end_matches("_bucket").trim_end_matches("_count");
+            assert!(known.contains(base), "{file}: {name}");
+        }
+    }
+    let readme = read("README.md");
+    for name in known {
+        assert!(readme.contains(name), "README.md: {name}");
+    }
+}
+
+/// Words that look like the name of a metric.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| {
+        let ours = word.starts_with("tollgate_") || word.starts_with("http_server_");
+        ours && word.len() > "http_server_".len()
+    })
 }

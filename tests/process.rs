@@ -37,6 +37,21 @@ fn check_a_good_file() {
     );
 }
 
+/// Made from the definition of the command line, so that no command is missing.
+#[test]
+fn completions_and_a_page_of_the_manual() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, out, _) = run(&["completions", shell], &[]);
+        assert!(code == 0 && out.contains("tollgate") && out.contains("rotate"), "{shell}");
+    }
+    let (code, page, _) = run(&["man"], &[]);
+    assert!(code == 0 && page.starts_with(".ie") || page.contains(".TH tollgate 1"), "{page}");
+    for command in ["serve", "keys", "callbacks", "ledger", "health"] {
+        assert!(page.contains(command), "{command}");
+    }
+    assert_eq!(run(&["completions", "tcsh"], &[]).0, 2);
+}
+
 #[test]
 fn check_tells_every_mistake_at_once() {
     let directory = Directory::default();

@@ -13,6 +13,7 @@ mod health;
 mod keys;
 mod ledger;
 mod log;
+mod manual;
 mod moment;
 mod serve;
 mod store;
@@ -58,6 +59,10 @@ enum Command {
     Catalog(catalog::CatalogArgs),
     /// Tell what an error code means, and what to do.
     Explain(catalog::ExplainArgs),
+    /// Print completions for a shell.
+    Completions(manual::CompletionsArgs),
+    /// Print the page of the manual, for `man`.
+    Man,
     /// Tell what a captured answer of a provider means: the rule, what follows, and what the caller gets.
     Classify(classify::Args),
 }
@@ -78,6 +83,8 @@ pub fn run() -> ExitCode {
         Command::Callbacks(args) => callbacks::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Explain(args) => catalog::explain(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man => manual::man(),
         Command::Classify(args) => classify::run(&args),
     };
     ExitCode::from(code)
@@ -85,13 +92,14 @@ pub fn run() -> ExitCode {
 
 /// Prints to standard output. A reader who has left, as `head` does, is no failure.
 fn print(text: &str) -> u8 {
+    print_bytes(&[text.as_bytes(), b"\n"].concat())
+}
+
+/// The same of what has its own line ends.
+fn print_bytes(text: &[u8]) -> u8 {
     use std::io::{ErrorKind, Write};
     let mut out = std::io::stdout().lock();
-    match out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush())
-    {
+    match out.write_all(text).and_then(|()| out.flush()) {
         Ok(()) => 0,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => 0,
         Err(error) => fail(&format!("cannot write to standard output: {error}")),

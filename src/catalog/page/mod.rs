@@ -7,7 +7,7 @@ mod template;
 
 use self::template::{Escaped, Prose, render};
 use super::{Advice, Catalog, Entry};
-use crate::fault::Kind;
+use crate::fault::{Kind, Source};
 use http::StatusCode;
 use std::{
     collections::BTreeMap,
@@ -109,11 +109,13 @@ impl Catalog {
                 writeln!(out, "<div><dt>{label}</dt><dd dir=\"auto\">{}</dd></div>", Prose(text))?;
             }
         }
-        if entry.faults.is_empty() {
+        // What goes on at a provider is nobody's business, least of all how our account there is.
+        let ours = || entry.faults.iter().filter(|kind| kind.source() == Source::Gateway);
+        if ours().next().is_none() {
             return Ok(());
         }
         out.write_str("<div><dt>Causes</dt><dd><ul>\n")?;
-        entry.faults.iter().try_for_each(|kind| self.write_cause(entry, *kind, out))?;
+        ours().try_for_each(|kind| self.write_cause(entry, *kind, out))?;
         out.write_str("</ul></dd></div>\n")
     }
 
@@ -233,6 +235,10 @@ mod tests {
         let broken_off = "<li>The client broke its own request off. <b>Retry helps.</b> <q";
         assert!(entry.contains(broken_off), "{entry}");
         assert_eq!(entry.matches("Retry helps.").count(), 1, "{entry}");
+        for preset in Catalog::presets() {
+            let page = Catalog::preset(preset).unwrap().to_html();
+            assert!(!page.contains("account at the provider"), "{preset}");
+        }
     }
 
     #[test]
