@@ -137,3 +137,45 @@ fn a_task_can_be_polled() {
     assert_eq!(result["code"], 0);
     assert_eq!(result["data"]["id"], id);
 }
+
+/// The clients of the contract, as they stand in `examples/clients`.
+#[test]
+fn clients_follow_the_advice() {
+    let demo = Demo::start();
+    let first = demo.commands().next().expect("a command").0;
+    let url = first.split_whitespace().find(|word| word.trim_matches('\'').starts_with("http"));
+    let url = url.unwrap().trim_matches('\'').trim_matches('"');
+    let origin: String = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    let key = demo.guide.iter().find_map(|line| {
+        let (_, rest) = line.split_once("Bearer ")?;
+        rest.split(['"', '\'']).next()
+    });
+    let key = key.expect("a key in the guide");
+    let clients = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clients");
+    for (program, file) in [("python3", "client.py"), ("node", "client.mjs")] {
+        for (prompt, want) in [
+            ("demo:fast", r#""status":200,"attempts":1"#),
+            (
+                "demo:overloaded-503",
+                r#""status":502,"code":"upstream_provider_error","attempts":4"#,
+            ),
+            ("demo:rate-limit-200", r#""status":429,"code":"upstream_rate_limited","attempts":4"#),
+            ("demo:invalid", r#""status":400,"code":"upstream_invalid_request","attempts":1"#),
+            ("", r#""status":400,"code":"invalid_prompt","attempts":1"#),
+        ] {
+            let output = Command::new(program)
+                .arg(clients.join(file))
+                .arg(prompt)
+                .envs([("TOLLGATE_URL", &*origin), ("TOLLGATE_KEY", key), ("SECOND", "0.01")])
+                .output()
+                .unwrap_or_else(|error| panic!("{program}: {error}"));
+            let text = String::from_utf8_lossy(&output.stdout);
+            let mut got: serde_json::Value = serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{program} {prompt}: {error}: {output:?}"));
+            let has_task = got.as_object_mut().unwrap().remove("task").is_some();
+            let want: serde_json::Value = serde_json::from_str(&format!("{{{want}}}")).unwrap();
+            assert_eq!(got, want, "{program} {prompt}");
+            assert_eq!(has_task, prompt == "demo:fast");
+        }
+    }
+}
