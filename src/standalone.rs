@@ -9,6 +9,7 @@ use crate::{
     metrics::Metrics,
     server::{
         Drain, Listeners, Options,
+        access_log::{self, AccessLog},
         admin::{self, Access, Admin, Page},
         run_worker,
     },
@@ -19,7 +20,8 @@ use crate::{
     },
 };
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, IsTerminal},
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, atomic::Ordering, mpsc},
@@ -41,6 +43,7 @@ pub(crate) struct Running {
     admin: Option<Listeners>,
     pages: Arc<Admin>,
     metrics: Metrics,
+    lines: Option<Arc<AccessLog>>,
     /// Begins with the signal to stop.
     stopping: Signal,
     /// How long requests are still taken after that.
@@ -194,6 +197,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let running = Running {
         pages,
         metrics: plan.metrics.clone(),
+        lines: options.lines.clone(),
         stopping,
         delay: server.drain_delay.get(),
         catalog: plan.catalog.clone(),
@@ -345,6 +349,8 @@ fn options(config: &Config, plan: &Plan, workers: usize) -> Options {
         private_trailers: (!told.is_empty()).then(|| told.into()),
         tells_client: plan.asks_for_client,
         access_log: server.access_log,
+        // A line for people is made by whoever makes the others.
+        lines: (server.access_log && !io::stderr().is_terminal()).then(Arc::default),
     }
 }
 
@@ -382,6 +388,14 @@ impl Running {
             let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Worker)?;
             for socket in self.admin.take().into_iter().flatten() {
                 tokio::spawn(admin::serve(socket, self.pages.clone()));
+            }
+            if let Some(lines) = self.lines.clone() {
+                tokio::spawn(async move {
+                    loop {
+                        tokio::time::sleep(access_log::INTERVAL).await;
+                        lines.flush();
+                    }
+                });
             }
             let metrics = self.metrics.clone();
             tokio::spawn(async move {
@@ -444,6 +458,9 @@ impl Running {
         }
         if let Some(relay) = self.relay {
             relay.join().map_err(|_| Failure::WorkerPanicked)?;
+        }
+        if let Some(lines) = self.lines {
+            lines.flush();
         }
         tracing::info!("stopped");
         Ok(())

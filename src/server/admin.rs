@@ -109,9 +109,9 @@ impl Admin {
             return answer;
         }
         match page {
-            Some(page) => match self.access.check(request.headers()) {
-                Ok(()) => answer(StatusCode::OK, page.content_type, (page.make)()),
-                Err(refusal) => refusal,
+            Some(page) => match self.access.refusal(request.headers()) {
+                None => answer(StatusCode::OK, page.content_type, (page.make)()),
+                Some(refusal) => refusal,
             },
             None if path == "/livez" => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
             None => {
@@ -135,9 +135,10 @@ impl Admin {
 }
 
 impl Access {
-    fn check(&self, headers: &HeaderMap) -> Result<(), Response<Full<Bytes>>> {
+    /// Why not, if so.
+    fn refusal(&self, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
         match self {
-            Self::Anybody => Ok(()),
+            Self::Anybody => None,
             Self::Token(token) => {
                 let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
                 let given = given.and_then(|value| value.split_at_checked("Bearer ".len()));
@@ -145,19 +146,19 @@ impl Access {
                     scheme.eq_ignore_ascii_case(b"Bearer ") && given.ct_eq(token.as_bytes()).into()
                 });
                 if is_it {
-                    return Ok(());
+                    return None;
                 }
                 let refusal = json!({ "status": "unauthorized" });
                 let mut answer = json_answer(StatusCode::UNAUTHORIZED, &refusal);
                 let challenge = HeaderValue::from_static(r#"Bearer realm="admin""#);
                 answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-                Err(answer)
+                Some(answer)
             }
             Self::Nobody => {
                 let why =
                     "the admin listener is not on the loopback, and there is no server.admin_token";
                 let refusal = json!({ "status": "forbidden", "reasons": [why] });
-                Err(json_answer(StatusCode::FORBIDDEN, &refusal))
+                Some(json_answer(StatusCode::FORBIDDEN, &refusal))
             }
         }
     }

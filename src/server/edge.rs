@@ -66,7 +66,7 @@ impl<S: Stack> Edge<S> {
         let http1 = version != Version::HTTP_2;
         let state = self.state.clone();
         let answers = self.answers.clone();
-        let record = Record::start(request.method(), self.options.access_log);
+        let record = Record::start(request.method(), &self.options);
         request.extensions_mut().insert(record.clone());
         let unrouted = self.unrouted.clone();
         let present = Present::new(&self.gauges, |worker| &worker.requests);

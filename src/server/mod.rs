@@ -7,6 +7,7 @@
 //! listen ── worker ── connection ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
 //! ```
 
+pub(crate) mod access_log;
 pub(crate) mod admin;
 mod connection;
 mod edge;
@@ -83,6 +84,8 @@ pub(crate) struct Options {
     pub(crate) max_connections: usize,
     /// Whether every request leaves a line in the log.
     pub(crate) access_log: bool,
+    /// Where, if that is not the log of everything else.
+    pub(crate) lines: Option<Arc<access_log::AccessLog>>,
 }
 
 impl Options {

@@ -1,3 +1,4 @@
+use super::{Options, access_log::AccessLog};
 use crate::{
     Fault,
     auth::Principal,
@@ -21,6 +22,8 @@ pub(crate) struct Record {
     method: Method,
     /// Whether it leaves a line.
     logs: bool,
+    /// And where.
+    lines: Option<Arc<AccessLog>>,
     route: OnceLock<Arc<RouteMetrics>>,
     caller: OnceLock<Principal>,
     started: Instant,
@@ -44,11 +47,11 @@ struct Head {
 }
 
 impl Record {
-    /// `logs`: whether it leaves a line. Until its route is known it is counted as `unrouted`.
-    pub(super) fn start(method: &Method, logs: bool) -> Arc<Self> {
+    pub(super) fn start(method: &Method, options: &Options) -> Arc<Self> {
         Arc::new(Self {
             method: method.clone(),
-            logs,
+            logs: options.access_log,
+            lines: options.lines.clone(),
             route: OnceLock::new(),
             caller: OnceLock::new(),
             started: Instant::now(),
@@ -120,6 +123,47 @@ impl Record {
     ///
     /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
     fn log(&self, head: &Head, took: Duration, is_whole: bool) {
+        match &self.lines {
+            Some(lines) => self.write_line(lines, head, took, is_whole),
+            None => self.trace_line(head, took, is_whole),
+        }
+    }
+
+    fn write_line(&self, lines: &AccessLog, head: &Head, took: Duration, is_whole: bool) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        let Head { status, fault, attempts, id } = head;
+        lines.line(|line| {
+            line.text("request_id", printable(id.as_ref()));
+            line.text("method", self.method.as_str());
+            line.text("route", self.route_name());
+            line.text_if_any("account", self.caller.get().map(Principal::account));
+            line.text_if_any("key", self.caller.get().map(Principal::key_id));
+            line.number("status", status.as_u16().into());
+            if let Some(fault) = fault {
+                line.text("fault", fault.kind().map_or("custom", |kind| kind.as_str()));
+                line.text("source", fault.raised_by().as_str());
+                line.display("reason", fault);
+                let (tried, provider_request_id) = of_provider(fault);
+                line.text_if_any("attempts", tried);
+                line.text_if_any("provider_request_id", provider_request_id);
+            } else if let Some(attempts) = attempts {
+                line.display("attempts", attempts);
+            }
+            if let Some(provider) = self.provider() {
+                line.number("provider_ms", millis(provider));
+            }
+            line.number("duration_ms", millis(took));
+            line.number("bytes", self.bytes.load(Ordering::Relaxed));
+            if !is_whole {
+                line.yes("broken_off");
+            }
+        });
+    }
+
+    /// The same among everything else that is logged.
+    fn trace_line(&self, head: &Head, took: Duration, is_whole: bool) {
         let Head { status, fault, attempts, id } = head;
         let request_id = printable(id.as_ref());
         let (method, route) = (&self.method, self.route_name());
@@ -130,24 +174,21 @@ impl Record {
         let account = self.caller.get().map(Principal::account);
         let key = self.caller.get().map(Principal::key_id);
         let broken_off = (!is_whole).then_some(true);
-        match fault {
-            None => {
-                let attempts = attempts.as_ref().map(tracing::field::display);
-                tracing::info!(
-                    request_id, %method, route, account, key, status, attempts, provider_ms, duration_ms, bytes, broken_off,
-                    "request"
-                );
-            }
-            Some(fault) => {
-                let kind = fault.kind().map_or("custom", |kind| kind.as_str());
-                let source = fault.raised_by().as_str();
-                let (attempts, provider_request_id) = of_provider(fault);
-                tracing::info!(
-                    request_id, %method, route, account, key, status, fault = kind, source, reason = %fault, attempts,
-                    provider_request_id, provider_ms, duration_ms, bytes, broken_off, "request"
-                );
-            }
-        }
+        let (kind, source) = match fault {
+            Some(fault) => (
+                Some(fault.kind().map_or("custom", |kind| kind.as_str())),
+                Some(fault.raised_by().as_str()),
+            ),
+            None => (None, None),
+        };
+        let (tried, provider_request_id) = fault.as_ref().map_or((None, None), of_provider);
+        let attempts = attempts.as_ref().map(ToString::to_string);
+        let attempts = tried.or(attempts.as_deref());
+        let reason = fault.as_ref().map(tracing::field::display);
+        tracing::info!(
+            request_id, %method, route, account, key, status, fault = kind, source, reason, attempts, provider_request_id, provider_ms,
+            duration_ms, bytes, broken_off, "request"
+        );
     }
 }
 

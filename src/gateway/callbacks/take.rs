@@ -99,7 +99,7 @@ impl RouteCallback {
         let key = request.headers().get(idempotency::HEADER).and(principal);
         let key = key.and_then(|of| idempotency::of_caller(request.headers(), of));
         let id = key.and_then(|key| self.callbacks.secrets.id_for(key.as_bytes()));
-        id.unwrap_or_else(CallbackId::new)
+        id.unwrap_or_default()
     }
 
     fn wrong(&self, what: &str) -> Fault {
