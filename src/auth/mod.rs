@@ -2,7 +2,8 @@
 //!
 //! A request brings an API key, as `Authorization: Bearer KEY` or as `x-api-key: KEY`. The layer looks its SHA-256 up
 //! in a [`KeyStore`], refuses the request or lets it on with a [`Principal`] in its extensions, and takes the key
-//! out: nothing further in sees it.
+//! out: nothing further in sees it. A request without a key is of whoever its connection belongs to, if whoever
+//! accepted it has said so with a [`ConnectionPrincipal`].
 //!
 //! # Example
 //!
@@ -165,7 +166,7 @@ pub use self::{
     key_table::KeyTable,
     layer::AuthLayer,
     policy::{Mode, NeededScopes},
-    principal::{Account, Principal},
+    principal::{Account, ConnectionPrincipal, Principal},
     service::Auth,
     store::{KeyRecord, KeyStore, StoreError},
 };

@@ -1,5 +1,6 @@
 use super::{
-    Accept, IdentityHeaders, KeyDigest, KeyPrefix, KeyRecord, Principal, Provenance, StoreError,
+    Accept, ConnectionPrincipal, IdentityHeaders, KeyDigest, KeyPrefix, KeyRecord, Principal,
+    Provenance, StoreError,
     challenge::{Realm, challenge},
     credential::credential,
 };
@@ -28,6 +29,12 @@ pub enum Mode {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NeededScopes(pub Vec<Box<str>>);
 
+/// What a request says of who is calling.
+enum Received {
+    Key(KeyDigest),
+    Nothing,
+}
+
 /// What is decided, without a service and without a store.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
@@ -43,7 +50,8 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// The digest of the key that the request brought, to look up, or nothing to go on without one. After this, unless
+    /// The digest of the key that the request brought, to look up, or nothing to go on without one: with the principal of
+    /// the connection, where there is one. After this, unless
     /// the layer does nothing at all, no key and nothing that claims to be a principal is left in the request, whatever the outcome.
     pub(super) fn receive<B>(&self, request: &mut Request<B>) -> Result<Option<KeyDigest>, Fault> {
         if !self.enabled {
@@ -53,23 +61,41 @@ impl Policy {
         self.accept.remove(request.headers_mut());
         self.identity.clear(request.headers_mut());
         request.extensions_mut().remove::<Principal>();
-        received
+        let connection = request.extensions_mut().remove::<ConnectionPrincipal>();
+        match received? {
+            Received::Key(digest) => return Ok(Some(digest)),
+            Received::Nothing if self.mode == Mode::None => {}
+            Received::Nothing => match connection {
+                Some(ConnectionPrincipal(principal)) => {
+                    let record = KeyRecord::new(principal);
+                    let now = (self.clock)();
+                    let principal = judge(Some(record), self.needed(request.extensions()), now)?;
+                    self.let_on(principal, request);
+                }
+                None => self.anonymous(request.extensions())?,
+            },
+        }
+        Ok(None)
     }
 
-    fn examine<B>(&self, request: &Request<B>) -> Result<Option<KeyDigest>, Fault> {
+    /// Whether whoever says nothing gets on.
+    fn anonymous(&self, extensions: &Extensions) -> Result<(), Fault> {
+        let anybody = self.mode == Mode::Optional && self.needed(extensions).next().is_none();
+        if anybody { Ok(()) } else { Err(Fault::MissingCredential) }
+    }
+
+    fn examine<B>(&self, request: &Request<B>) -> Result<Received, Fault> {
         if self.mode == Mode::None {
-            return Ok(None);
+            return Ok(Received::Nothing);
         }
         let Some(token) = credential(request.headers(), self.accept)? else {
-            let anybody =
-                self.mode == Mode::Optional && self.needed(request.extensions()).next().is_none();
-            return if anybody { Ok(None) } else { Err(Fault::MissingCredential) };
+            return Ok(Received::Nothing);
         };
         match &self.prefix {
             Some(prefix) if prefix.examine(token) == Provenance::Damaged => {
                 Err(Fault::UnknownCredential)
             }
-            _ => Ok(Some(KeyDigest::of_token(token))),
+            _ => Ok(Received::Key(KeyDigest::of_token(token))),
         }
     }
 
@@ -82,9 +108,13 @@ impl Policy {
         let record = found.map_err(|error| unavailable(&error))?;
         let now = (self.clock)();
         let principal = judge(record, self.needed(request.extensions()), now)?;
+        self.let_on(principal, request);
+        Ok(())
+    }
+
+    fn let_on<B>(&self, principal: Principal, request: &mut Request<B>) {
         self.identity.set(&principal, request.headers_mut());
         request.extensions_mut().insert(principal);
-        Ok(())
     }
 
     /// The whole answer to a request that does not get on.
@@ -164,6 +194,54 @@ mod tests {
         assert_eq!(judge(Some(bad.clone()), ["a"].into_iter(), NOW), Err(Fault::ExpiredCredential));
         bad.expires_at = Some(NOW + Duration::from_nanos(1));
         assert_eq!(judge(Some(bad), ["a"].into_iter(), NOW), Err(Fault::Forbidden));
+    }
+
+    /// Of a connection that belongs to `acme`, who may do `a`.
+    fn receive(
+        mode: Mode,
+        scope: Option<&str>,
+        key: Option<&str>,
+    ) -> (Result<bool, Fault>, String) {
+        let policy = Policy {
+            catalog: Catalog::shared_default().clone(),
+            accept: Accept::Both,
+            enabled: true,
+            mode,
+            scopes: scope.into_iter().map(Box::from).collect(),
+            prefix: None,
+            realm: Realm::new("api"),
+            identity: IdentityHeaders::tollgate(),
+            clock: SystemTime::now,
+        };
+        let mut request = Request::new(());
+        let principal = record(&["a"]).principal;
+        request.extensions_mut().insert(ConnectionPrincipal(principal));
+        request.headers_mut().insert("x-tollgate-account", "root".try_into().unwrap());
+        if let Some(key) = key {
+            request.headers_mut().insert("x-api-key", key.try_into().unwrap());
+        }
+        let received = policy.receive(&mut request).map(|digest| digest.is_some());
+        assert_eq!(request.extensions().get::<ConnectionPrincipal>(), None);
+        let told = request.headers().get("x-tollgate-account");
+        let known = request.extensions().get::<Principal>().map(Principal::account);
+        assert_eq!(told.map(|value| value.to_str().unwrap()), known);
+        (received, known.unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_connection_says_who_is_calling_where_no_key_does() {
+        let nobody = String::new;
+        let acme = || "acme".to_owned();
+        for mode in [Mode::Required, Mode::Optional] {
+            assert_eq!(receive(mode, None, None), (Ok(false), acme()), "{mode:?}");
+            assert_eq!(receive(mode, Some("a"), None), (Ok(false), acme()), "{mode:?}");
+            assert_eq!(receive(mode, Some("b"), None), (Err(Fault::Forbidden), nobody()));
+            // A key goes first; what the store says of it is another matter.
+            assert_eq!(receive(mode, None, Some("k")), (Ok(true), nobody()), "{mode:?}");
+            assert!(receive(mode, None, Some("")).0.is_err(), "{mode:?}");
+        }
+        assert_eq!(receive(Mode::None, Some("b"), None), (Ok(false), nobody()));
+        assert_eq!(receive(Mode::None, None, Some("k")), (Ok(false), nobody()));
     }
 
     #[test]

@@ -15,6 +15,14 @@ pub struct Principal {
     inner: Arc<Inner>,
 }
 
+/// Who a connection belongs to, such as the holder of a client certificate that was verified. Rides in the extensions of
+/// its requests.
+///
+/// [`Auth`](super::Auth) takes it for who is calling where a request brings no key, and lets it go no further. Only
+/// whoever knows the connection may set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionPrincipal(pub Principal);
+
 #[derive(PartialEq, Eq)]
 struct Inner {
     account: Arc<Account>,
