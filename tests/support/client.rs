@@ -7,7 +7,10 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// What is spoken to the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +53,20 @@ impl Answer {
 
 /// An HTTP/1 client over a socket of its own.
 #[derive(Debug)]
-pub struct Client {
-    pub wire: Wire,
+pub struct Client<S = TcpStream> {
+    pub wire: Wire<S>,
 }
 
 impl Client {
     pub async fn connect(address: SocketAddr, record: Arc<Mutex<Vec<u8>>>) -> Self {
         let stream = soon("connecting", TcpStream::connect(address)).await;
         Self { wire: Wire::new(stream.expect("a connection"), record) }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub fn over(stream: S, record: Arc<Mutex<Vec<u8>>>) -> Self {
+        Self { wire: Wire::over(stream, record) }
     }
 
     /// Sends bytes as they are. The gateway may have closed already: the answer tells.

@@ -32,6 +32,7 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 #[derive(Debug)]
 pub struct Http2 {
     pub sender: SendRequest<Body>,
+    scheme: &'static str,
     address: SocketAddr,
     record: Arc<Mutex<Vec<u8>>>,
 }
@@ -40,11 +41,21 @@ impl Http2 {
     pub async fn connect(address: SocketAddr, record: Arc<Mutex<Vec<u8>>>) -> Self {
         let stream = soon("connecting", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream, "http", address, record).await
+    }
+
+    /// Over a connection that is there.
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        scheme: &'static str,
+        address: SocketAddr,
+        record: Arc<Mutex<Vec<u8>>>,
+    ) -> Self {
         let handshake =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
         let (sender, connection) = soon("a handshake", handshake).await.unwrap();
         tokio::spawn(connection);
-        Self { sender, address, record }
+        Self { sender, scheme, address, record }
     }
 
     pub async fn ask(&mut self, ask: &Ask) -> hyper::Result<Answer> {
@@ -55,7 +66,7 @@ impl Http2 {
     pub fn build(&self, ask: &Ask) -> Request<Body> {
         let mut request = Request::builder()
             .method(ask.method.clone())
-            .uri(format!("http://{}{}", self.address, ask.path));
+            .uri(format!("{}://{}{}", self.scheme, self.address, ask.path));
         for (name, value) in &ask.fields {
             request = request.header(name, value);
         }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 
@@ -54,8 +54,8 @@ impl Fields {
 
 /// One side of a connection, and everything that was read on it.
 #[derive(Debug)]
-pub struct Wire {
-    pub stream: TcpStream,
+pub struct Wire<S = TcpStream> {
+    pub stream: S,
     buffer: Vec<u8>,
     record: Arc<Mutex<Vec<u8>>>,
 }
@@ -63,6 +63,12 @@ pub struct Wire {
 impl Wire {
     pub fn new(stream: TcpStream, record: Arc<Mutex<Vec<u8>>>) -> Self {
         stream.set_nodelay(true).unwrap();
+        Self::over(stream, record)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub fn over(stream: S, record: Arc<Mutex<Vec<u8>>>) -> Self {
         Self { stream, buffer: Vec::new(), record }
     }
 
