@@ -12,6 +12,7 @@ use crate::{
         access_log::{self, AccessLog},
         admin::{self, Access, Admin, Page},
         run_worker,
+        tls::{self, Tls},
     },
     signal::Signal,
     store::{
@@ -52,6 +53,8 @@ pub(crate) struct Running {
     workers: Vec<thread::JoinHandle<io::Result<()>>>,
     /// Tells callers when their tasks are over.
     relay: Option<thread::JoinHandle<()>>,
+    /// Takes up new certificates.
+    _certificates: Option<tls::Watch>,
     /// Keeps the keys up to date for as long as there are workers.
     _keys: Option<KeyWatch>,
     /// Writes what they ask of the ledger, to the last of it.
@@ -65,6 +68,7 @@ pub(crate) struct Running {
 pub(crate) enum Failure {
     Plan(InvalidPlan),
     Store { url: StoreUrl, error: StoreError },
+    Tls(Vec<tls::Mistake>),
     Listen { what: &'static str, address: SocketAddr, error: io::Error },
     Worker(io::Error),
     WorkerPanicked,
@@ -73,7 +77,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether the configuration is to blame.
     pub(crate) fn is_configuration(&self) -> bool {
-        matches!(self, Self::Plan(_) | Self::Store { .. })
+        matches!(self, Self::Plan(_) | Self::Store { .. } | Self::Tls(_))
     }
 }
 
@@ -82,6 +86,12 @@ impl fmt::Display for Failure {
         match self {
             Self::Plan(error) => write!(f, "the configuration cannot be served: {error}"),
             Self::Store { url, error } => write!(f, "the store {url} cannot be used: {error}"),
+            Self::Tls(mistakes) => {
+                f.write_str("the certificate cannot be used")?;
+                mistakes.iter().try_for_each(|mistake| {
+                    write!(f, "; server.tls.{}: {mistake}", mistake.file.key())
+                })
+            }
             Self::Listen { what, address, error } => {
                 write!(f, "cannot listen on {address} ({what}): {error}")?;
                 match error.kind() {
@@ -114,6 +124,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let server = &config.server;
     let via = server.via.as_ref().map_or_else(random_pseudonym, |via| via.as_str().to_owned());
     let mut plan = Plan::new(config, &via).map_err(Failure::Plan)?;
+    let tls = open_tls(config)?;
     let keys = watch_keys(config, &plan)?;
     let ledger = keep_ledger(config, &plan)?;
     if let Some(thread) = &ledger {
@@ -129,7 +140,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     let address = listeners.address();
     let admin = server.admin.map(|address| listen("server.admin", address, 1)).transpose()?;
 
-    let options = Arc::new(options(config, &plan, count));
+    let options = Arc::new(options(config, &plan, tls.clone(), count));
     let stopping = Signal::default();
     let drain = Drain {
         begin: Signal::default(),
@@ -156,6 +167,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
     }
     drop(ready);
     let plan = Arc::new(plan);
+    let certificates = tls.map(tls::Watch::start).transpose().map_err(Failure::Worker)?;
     let relay = relay_callbacks(config, &plan, drain.begin.clone())?;
     let ledger_health = ledger.as_ref().map(LedgerThread::health);
     let key_health = keys.as_ref().map(KeyWatch::health);
@@ -206,6 +218,7 @@ pub(crate) fn start(config: &Config) -> Result<Running, Failure> {
         drain,
         workers,
         relay,
+        _certificates: certificates,
         _keys: keys,
         _ledger: ledger,
         ended,
@@ -238,6 +251,12 @@ fn pages(plan: &Arc<Plan>, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Ve
         Page::json("/endpoints", move || endpoints.endpoints_report()),
         Page::json("/unmatched", move || unmatched.unmatched_report()),
     ]
+}
+
+/// Reads the certificate, where there is to be TLS.
+fn open_tls(config: &Config) -> Result<Option<Arc<Tls>>, Failure> {
+    let files = config.server.tls.as_ref().map(tls::Files::from);
+    files.map(Tls::open).transpose().map(|tls| tls.map(Arc::new)).map_err(Failure::Tls)
 }
 
 /// Reads the keys of the store, and follows what becomes of them; where no route asks for a key, nothing is opened.
@@ -331,10 +350,12 @@ impl Drop for Ending {
     }
 }
 
-fn options(config: &Config, plan: &Plan, workers: usize) -> Options {
+fn options(config: &Config, plan: &Plan, tls: Option<Arc<Tls>>, workers: usize) -> Options {
     let server = &config.server;
     let told: Vec<_> = config.auth.iter().flat_map(|auth| auth.forward.names().cloned()).collect();
     Options {
+        tls,
+        certified: plan.keys.certified.clone(),
         catalog: plan.catalog.clone(),
         limits: Options::limits(
             server.max_header_bytes.get(),

@@ -56,10 +56,10 @@ mod tests;
 pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
     model::{
-        Adapt, Auth, AuthMode, Body, Callback, Callbacks, Charge, Config, ContentEncoding,
-        Credential, Duplicates, Edit, Ejection, Endpoint, Forward, Http2, Idempotency, Limit,
-        LimitUse, Numbers, Page, PlanLimit, Price, RateLimitHeaders, Route, Rules, Scheme, Server,
-        StaticKey, Success, Task, Tasks, Upstream, Violations,
+        Adapt, Auth, AuthMode, Body, Callback, Callbacks, CertificateAccount, Charge, ClientAuth,
+        Config, ContentEncoding, Credential, Duplicates, Edit, Ejection, Endpoint, Forward, Http2,
+        Idempotency, Limit, LimitUse, Numbers, Page, PlanLimit, Price, RateLimitHeaders, Route,
+        Rules, Scheme, Server, ServerTls, StaticKey, Success, Task, Tasks, Upstream, Violations,
     },
     schema::json_schema,
     values::{

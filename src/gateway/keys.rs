@@ -1,6 +1,6 @@
 use crate::{
     auth::{Account, KeyDigest, KeyRecord, KeyStore, KeyTable, Principal, StoreError},
-    config::{Auth, StaticKey},
+    config::{Auth, Label, Scope, StaticKey},
 };
 use std::{
     collections::HashMap,
@@ -14,6 +14,20 @@ pub(crate) struct Keys {
     /// What the store holds; whoever watches it keeps this up to date.
     pub(crate) stored: KeyTable,
     fixed: KeyTable,
+    /// Whose connections are known by a certificate.
+    pub(crate) certified: Certified,
+}
+
+/// Accounts by the names in their certificates.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Certified(Arc<[(Box<str>, Principal)]>);
+
+impl Certified {
+    /// Whose certificate it is that has these names: the first one of the configuration.
+    pub(crate) fn find(&self, names: &[String]) -> Option<Principal> {
+        let known = self.0.iter().find(|(subject, _)| names.iter().any(|name| **name == **subject));
+        known.map(|(_, principal)| principal.clone())
+    }
 }
 
 impl Keys {
@@ -27,7 +41,13 @@ impl Keys {
             (*digest, KeyRecord::new(Principal::new(account, id)))
         });
         let fixed = KeyTable::from_records(in_file.chain(listed.collect::<Vec<_>>()));
-        Self { stored: KeyTable::default(), fixed }
+        let certified = auth.certificate.iter().map(|known| {
+            let id = known.id.as_ref().map_or(known.subject.as_str(), |id| id.as_str());
+            let account = accounts.get(known.account.as_str());
+            let principal = principal(account, id.to_owned(), known.plan.as_ref(), &known.scopes);
+            (known.subject.as_str().into(), principal)
+        });
+        Self { stored: KeyTable::default(), fixed, certified: Certified(certified.collect()) }
     }
 }
 
@@ -54,16 +74,27 @@ fn fixed_key(key: &StaticKey, accounts: &mut Accounts) -> (KeyDigest, KeyRecord)
     let digest = key.digest.get();
     let id =
         key.id.as_ref().map_or_else(|| short_id("config", &digest), |id| id.as_str().to_owned());
-    let mut principal = Principal::new(accounts.get(key.account.as_str()), id);
-    if let Some(plan) = &key.plan {
-        principal = principal.with_plan(plan.as_str());
-    }
-    if !key.scopes.is_empty() {
-        let scopes: Vec<Box<str>> = key.scopes.iter().map(|scope| scope.as_str().into()).collect();
-        principal = principal.with_scopes(scopes);
-    }
+    let account = accounts.get(key.account.as_str());
+    let principal = principal(account, id, key.plan.as_ref(), &key.scopes);
     let expires_at = key.expires.map(|end| end.get());
     (digest, KeyRecord { expires_at, ..KeyRecord::new(principal) })
+}
+
+fn principal(
+    account: Arc<Account>,
+    id: String,
+    plan: Option<&Label>,
+    scopes: &[Scope],
+) -> Principal {
+    let mut principal = Principal::new(account, id);
+    if let Some(plan) = plan {
+        principal = principal.with_plan(plan.as_str());
+    }
+    if !scopes.is_empty() {
+        let scopes: Vec<Box<str>> = scopes.iter().map(|scope| scope.as_str().into()).collect();
+        principal = principal.with_scopes(scopes);
+    }
+    principal
 }
 
 /// Enough of a digest to find its line.
@@ -83,7 +114,9 @@ mod tests {
         let digest = |key: &str| KeyDigest::of(&ApiKey::parse(key).unwrap());
         let text = format!(
             "[[key]]\ndigest = \"{}\"\naccount = \"acme\"\nid = \"k1\"\nplan = \"pro\"\nscopes = [\"a\"]\n\
-             expires = \"1970-01-01T00:00:09Z\"\n[[key]]\ndigest = \"{}\"\naccount = \"acme\"\n",
+             expires = \"1970-01-01T00:00:09Z\"\n[[key]]\ndigest = \"{}\"\naccount = \"acme\"\n\
+             [[certificate]]\nsubject = \"a.test\"\naccount = \"other\"\nid = \"o\"\nplan = \"pro\"\nscopes = [\"a\"]\n\
+             [[certificate]]\nsubject = \"b.test\"\naccount = \"acme\"\n",
             digest("one"),
             digest("two")
         );
@@ -102,6 +135,14 @@ mod tests {
         let three = find("three").unwrap().principal;
         assert!(three.key_id().starts_with("file-") && three.account() == three.key_id());
         assert!(find("four").is_none());
+        let certified = keys.certified.find(&["no".to_owned(), "b.test".to_owned()]).unwrap();
+        assert_eq!((certified.account(), certified.key_id()), ("acme", "b.test"));
+        assert_eq!(certified.account_bucket(), two.account_bucket());
+        // The first of the configuration, whatever comes first in the certificate.
+        let names = ["b.test".to_owned(), "a.test".to_owned()];
+        let first = keys.certified.find(&names).unwrap();
+        assert_eq!((first.account(), first.key_id(), first.plan()), ("other", "o", Some("pro")));
+        assert!(first.allows("a") && keys.certified.find(&["B.test".to_owned()]).is_none());
         // What a store says of a key goes first.
         let revoked = KeyRecord { revoked: true, ..KeyRecord::new(two) };
         keys.stored.apply([(digest("two"), revoked)]);

@@ -24,4 +24,5 @@ mod tasks;
 mod upstreams;
 mod worker;
 
+pub(crate) use self::keys::Certified;
 pub(crate) use self::plan::{InvalidPlan, Plan};

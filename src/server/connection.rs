@@ -6,6 +6,7 @@ use super::{
     ingress::Peer,
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
+    tls::{Handshake, Tls},
 };
 use crate::{
     NormalizeLayer,
@@ -26,7 +27,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 /// The most requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 250;
@@ -38,6 +43,19 @@ const HTTP1_FIELDS: usize = 100;
 /// limit, which answers with one, and small enough for every stream of a connection to have one.
 fn http2_header_list(head_bytes: usize) -> u32 {
     u32::try_from(head_bytes.saturating_mul(4)).unwrap_or(u32::MAX).max(64 * 1024)
+}
+
+/// What a connection's bytes go through: a socket, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// A connection, but for its bytes.
+struct Accepted {
+    peer: SocketAddr,
+    /// Its place among those that may be at a time.
+    place: Hold,
+    state: Arc<ConnState>,
 }
 
 /// What the connections of one worker share.
@@ -79,21 +97,65 @@ impl<S: Stack> Connections<S> {
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Hold) {
         let _present = Present::new(&self.gauges, |worker| &worker.connections);
-        let state = Arc::<ConnState>::default();
-        let mut stream = Stall::new(stream, self.options.send_timeout, state.clone());
-        let first = detect(&mut stream, self.options.limits.header_timeout);
-        let (protocol, prefix) = tokio::select! {
-            detected = first => match detected {
-                Ok(Some(detected)) => detected,
-                Ok(None) | Err(_) => return,
-            },
+        let accepted = Accepted { peer, place, state: Arc::default() };
+        match &self.options.tls {
+            None => self.serve_stream(self.watched(stream, &accepted), accepted, None).await,
+            // In a box of its own: a connection without TLS needs no room for one with it.
+            Some(tls) => Box::pin(self.serve_tls(tls, stream, accepted)).await,
+        }
+    }
+
+    /// The socket, whose peer has to take what it is sent. Beneath TLS, whose buffers would hide that it does not.
+    fn watched(&self, stream: TcpStream, accepted: &Accepted) -> Stall<TcpStream> {
+        Stall::new(stream, self.options.send_timeout, accepted.state.clone())
+    }
+
+    async fn serve_tls(&self, tls: &Tls, stream: TcpStream, accepted: Accepted) {
+        let handshake = tls.accept(stream, |stream| self.watched(stream, &accepted));
+        let handshake = tokio::select! {
+            handshake = timeout(self.options.limits.header_timeout, handshake) => handshake,
             () = self.drain.begun() => return,
         };
+        match handshake {
+            Ok(Ok(Some(Handshake { stream, names }))) => {
+                self.serve_stream(stream, accepted, Some(names)).await;
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(error = "it took too long", "a TLS handshake failed"),
+        }
+    }
+
+    /// `names` are those of the client's certificate; `None` without TLS.
+    async fn serve_stream<T: Stream>(
+        &self,
+        mut stream: T,
+        accepted: Accepted,
+        names: Option<Vec<String>>,
+    ) {
+        // Over TLS too: what is spoken counts, whatever ALPN has agreed on.
+        let first = detect(&mut stream, self.options.limits.header_timeout);
+        let detected = tokio::select! {
+            detected = first => detected,
+            () = self.drain.begun() => Ok(None),
+        };
+        let (protocol, prefix) = match detected {
+            Ok(Some(detected)) => detected,
+            Ok(None) => {
+                // To TLS the end of a socket alone is no good end.
+                let _ = stream.shutdown().await;
+                return;
+            }
+            Err(_) => return,
+        };
+        let Accepted { peer, place, state } = accepted;
+        let principal = names.as_ref().and_then(|names| self.options.certified.find(names));
+        let peer = Peer::new(peer.ip(), names.is_some(), &self.options.trusted_proxies);
         let edge = Edge {
             stack: self.stack.clone(),
             normalize: self.normalize.clone(),
             options: self.options.clone(),
-            peer: Arc::new(Peer::new(peer.ip(), &self.options.trusted_proxies)),
+            peer: Arc::new(peer.known_as(principal)),
             state,
             place,
             unrouted: self.unrouted.clone(),
@@ -106,7 +168,7 @@ impl<S: Stack> Connections<S> {
         }
     }
 
-    async fn serve_http1(&self, stream: Stall<TcpStream>, prefix: Bytes, edge: Edge<S>) {
+    async fn serve_http1(&self, stream: impl Stream, prefix: Bytes, edge: Edge<S>) {
         let limits = self.options.limits.clone();
         let io = TokioIo::new(ScanIo::new(stream, prefix, limits, edge.state.clone()));
         let service = service_fn(move |request| edge.call(request));
@@ -116,7 +178,7 @@ impl<S: Stack> Connections<S> {
         until(drained, || self.drain.has_begun(), connection, graceful).await;
     }
 
-    async fn serve_http2(&self, stream: Stall<TcpStream>, prefix: Bytes, edge: Edge<S>) {
+    async fn serve_http2(&self, stream: impl Stream, prefix: Bytes, edge: Edge<S>) {
         let (state, answers) = (edge.state.clone(), edge.answers.clone().unwrap_or_default());
         let service = service_fn(move |request| edge.call(request));
         let io = TokioIo::new(Rewind::new(stream, prefix));

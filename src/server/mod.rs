@@ -4,7 +4,7 @@
 //! (`SO_REUSEPORT`): a connection, its requests and the provider connections that they use stay on one thread.
 //!
 //! ```text
-//! listen ── worker ── connection ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
+//! listen ── worker ── connection ── (TLS) ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
 //! ```
 
 pub(crate) mod access_log;
@@ -17,6 +17,7 @@ mod progress;
 mod record;
 mod scan;
 mod stall;
+pub(crate) mod tls;
 mod worker;
 
 pub(crate) use self::{
@@ -27,7 +28,8 @@ pub(crate) use self::{
     worker::{Drain, WorkerStack, run_worker},
 };
 
-use crate::{Catalog, Fault};
+use self::tls::Tls;
+use crate::{Catalog, Fault, gateway::Certified};
 use bytes::Bytes;
 use http::{HeaderName, Request, Response};
 use http_body::Body;
@@ -66,6 +68,10 @@ where
 /// How the listener treats its clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
+    /// How a connection begins; `None` without TLS.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// Whom clients' certificates are about.
+    pub(crate) certified: Certified,
     /// What answers look like.
     pub(crate) catalog: Arc<Catalog>,
     /// Heads and idle connections.

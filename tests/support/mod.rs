@@ -21,6 +21,7 @@ pub mod gateway;
 pub mod http2;
 pub mod origin;
 pub mod store;
+pub mod tls;
 pub mod wire;
 
 pub use self::{

@@ -1,6 +1,6 @@
 //! `[auth]`.
 use super::{Checker, known_names};
-use crate::config::{Auth, Config, keys_file, tree::KeyPath};
+use crate::config::{Auth, Config, Label, keys_file, tree::KeyPath};
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
@@ -29,15 +29,16 @@ impl Checker<'_, '_> {
             }
         }
         self.static_keys(auth, &path.key("key"), plans.as_ref());
+        self.certificates(auth, &path.key("certificate"), plans.as_ref());
         self.forwarded(auth, &path.key("forward"));
         // Written, be it wrongly: that is reported already.
         let store = KeyPath::default().key("server").key("store");
         let written = auth.keys_file.is_some()
-            || [store, path.key("key"), path.key("keys_file")]
+            || [store, path.key("key"), path.key("keys_file"), path.key("certificate")]
                 .iter()
                 .any(|p| self.root.at(p).is_some());
         if !has_store && !written && !self.damaged && self.is_readable(&path) {
-            let help = "name a store in `server.store`, digests in [[auth.key]] or a `keys_file`";
+            let help = "name a store in `server.store`, digests in [[auth.key]], a `keys_file` or [[auth.certificate]]";
             self.error(&path, "there are no keys: nobody could call", Some(help.to_owned()));
         }
     }
@@ -65,16 +66,31 @@ impl Checker<'_, '_> {
             {
                 self.error(&place.key("id"), format!("the same id as {other}"), None);
             }
-            if let (Some(plan), Some(plans)) = (&key.plan, plans)
-                && !plans.contains(plan.as_str())
-            {
-                let names: Vec<&str> = plans.iter().map(String::as_str).collect();
-                let help = known_names(plan.as_str(), &names, "give a limit this plan");
-                self.error(&place.key("plan"), "no limit knows this plan", Some(help));
-            }
+            self.plan(key.plan.as_ref(), &place, plans);
             if key.expires.is_some_and(|end| end.get() <= SystemTime::now()) {
                 self.warning(&place.key("expires"), "this key has expired");
             }
+        }
+    }
+
+    fn certificates(&mut self, auth: &Auth, path: &KeyPath, plans: Option<&BTreeSet<String>>) {
+        let mut subjects: HashMap<&str, KeyPath> = HashMap::new();
+        for (known, index) in auth.certificate.iter().zip(self.live(path)) {
+            let place = path.index(index);
+            if let Some(other) = subjects.insert(known.subject.as_str(), place.clone()) {
+                self.error(&place.key("subject"), format!("the same subject as {other}"), None);
+            }
+            self.plan(known.plan.as_ref(), &place, plans);
+        }
+    }
+
+    fn plan(&mut self, plan: Option<&Label>, place: &KeyPath, plans: Option<&BTreeSet<String>>) {
+        if let (Some(plan), Some(plans)) = (plan, plans)
+            && !plans.contains(plan.as_str())
+        {
+            let names: Vec<&str> = plans.iter().map(String::as_str).collect();
+            let help = known_names(plan.as_str(), &names, "give a limit this plan");
+            self.error(&place.key("plan"), "no limit knows this plan", Some(help));
         }
     }
 

@@ -10,6 +10,7 @@ mod limits;
 mod pages;
 mod routes;
 mod tasks;
+mod tls;
 mod upstreams;
 
 use self::upstreams::check_ca_file;
@@ -40,6 +41,7 @@ impl Checker<'_, '_> {
         env: &dyn Fn(&str) -> Option<String>,
     ) {
         self.server(config, directory, env);
+        self.tls(config, directory);
         self.catalog(config);
         self.auth(config, directory);
         self.limits(config);

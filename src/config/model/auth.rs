@@ -1,5 +1,5 @@
 use crate::auth::KeyDigest;
-use crate::config::values::{Digest, FieldName, KeyPrefix, Label, Moment, Realm, Scope};
+use crate::config::values::{Digest, FieldName, KeyPrefix, Label, Moment, Name, Realm, Scope};
 use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ pub struct Auth {
     pub file_digests: Vec<KeyDigest>,
     /// Keys that stand here.
     pub key: Vec<StaticKey>,
+    /// Whose certificates clients have: who has one and sends no key is that account. Goes with `client_auth` of `[server.tls]`.
+    pub certificate: Vec<CertificateAccount>,
     /// What the provider is told of the caller, and in which headers. A caller's own headers of these names are removed. Default: nothing.
     pub forward: Forward,
 }
@@ -36,6 +38,7 @@ impl Default for Auth {
             keys_file: None,
             file_digests: Vec::new(),
             key: Vec::new(),
+            certificate: Vec::new(),
             forward: Forward::default(),
         }
     }
@@ -71,6 +74,25 @@ pub struct StaticKey {
     /// From when on it is good no more: `2027-01-31T00:00:00Z`. Default: never.
     #[serde(default)]
     pub expires: Option<Moment>,
+}
+
+/// An account that is known by its client certificate.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateAccount {
+    /// A name in the certificate, to the letter: a DNS name or a URI among its alternative names, or its common name. Of several that fit the first one counts.
+    pub subject: Name,
+    /// Whose certificate it is.
+    pub account: Label,
+    /// What stands for the key's id in logs and limits. Default: the subject.
+    #[serde(default)]
+    pub id: Option<Label>,
+    /// The plan whose numbers its limits have. Default: none.
+    #[serde(default)]
+    pub plan: Option<Label>,
+    /// What it may do; one that ends in `*` covers all that begin so. Default: nothing that a route asks a scope for.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
 }
 
 /// Which headers tell the provider about the caller.

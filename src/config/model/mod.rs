@@ -9,10 +9,11 @@ mod limit;
 mod route;
 mod server;
 mod task;
+mod tls;
 mod upstream;
 
 pub use self::{
-    auth::{Auth, AuthMode, Forward, Scheme, StaticKey},
+    auth::{Auth, AuthMode, CertificateAccount, Forward, Scheme, StaticKey},
     body::{Body, ContentEncoding, Duplicates, Edit, Numbers, Rules, Violations},
     callback::{Callback, Callbacks},
     charge::{Charge, Price},
@@ -21,6 +22,7 @@ pub use self::{
     route::{Page, Route, Success},
     server::{RateLimitHeaders, Server},
     task::{Task, Tasks},
+    tls::{ClientAuth, ServerTls},
     upstream::{Adapt, Credential, Ejection, Endpoint, Http2, Upstream},
 };
 

@@ -1,3 +1,4 @@
+use super::ServerTls;
 use crate::config::values::{
     Limits, Network, Patience, Secret, Size, SocketAddress, StoreAddress, Timeout, Token,
     socket_address, some_socket_address,
@@ -26,6 +27,8 @@ pub struct Server {
     /// What `Authorization: Bearer` has to say for all of them but `/livez` and `/readyz`; 16 characters or more. Default: nothing, and where `admin` is not on the loopback they are refused.
     #[serde(skip_serializing)]
     pub admin_token: Option<Secret>,
+    /// TLS towards clients. Default: none, whoever connects speaks plain HTTP.
+    pub tls: Option<ServerTls>,
     /// Where keys are kept: `sqlite://tollgate.db`, relative to the working directory, `sqlite:///var/lib/tollgate.db`, or
     /// `postgres://user:password@host/database?sslmode=verify-full`. `TOLLGATE_STORE` goes before it.
     /// Default: none.
@@ -52,7 +55,7 @@ pub struct Server {
     pub via: Option<Token>,
     /// Addresses and networks whose `X-Forwarded-*` headers are believed. Default: none.
     pub trusted_proxies: Vec<Network>,
-    /// How long a client may take to send the head of a request. Default: `10s`.
+    /// How long a client may take to send the head of a request, and as long again for the handshake of TLS before it. Default: `10s`.
     pub header_timeout: Timeout,
     /// How long a client may send nothing in the middle of a request's body. Default: `30s`.
     pub body_timeout: Timeout,
@@ -87,6 +90,7 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin: None,
             admin_token: None,
+            tls: None,
             store: None,
             limits: Limits::Local,
             limits_timeout: Timeout::millis(50),

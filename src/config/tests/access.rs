@@ -107,7 +107,7 @@ limits = ["per-key"]
     for (text, expected) in [
         (
             format!("[auth]\n{REST}"),
-            ":1:1: auth: there are no keys: nobody could call | name a store in `server.store`, digests in [[auth.key]] or a `keys_file`",
+            ":1:1: auth: there are no keys: nobody could call | name a store in `server.store`, digests in [[auth.key]], a `keys_file` or [[auth.certificate]]",
         ),
         (
             format!("{REST}auth = \"required\"\n"),

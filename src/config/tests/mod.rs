@@ -6,6 +6,7 @@ mod mistakes;
 mod money;
 mod schema;
 mod secrets;
+mod tls;
 
 use super::*;
 use std::{fs, path::PathBuf};
@@ -74,6 +75,11 @@ limits_max_keys = 1000
 rate_limit_headers = "both"
 attempts_header = true
 proxy_status = true
+[server.tls]
+cert_file = "tls.crt"
+key_file = "tls.key"
+client_ca_file = "tls.crt"
+client_auth = "optional"
 
 [auth]
 accept = ["bearer"]
@@ -92,6 +98,12 @@ id = "k1"
 plan = "pro"
 scopes = ["images", "model:*"]
 expires = "2999-01-01T00:00:00Z"
+[[auth.certificate]]
+subject = "spiffe://acme/job"
+account = "acme"
+id = "job"
+plan = "pro"
+scopes = ["images"]
 
 [[limit]]
 name = "per-address"
@@ -342,6 +354,9 @@ impl Directory {
             format!("{} # of a\n{}\n", "1".repeat(64), "2".repeat(64)),
         )
         .unwrap();
+        let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(path.join("tls.crt"), identity.cert.pem()).unwrap();
+        fs::write(path.join("tls.key"), identity.signing_key.serialize_pem()).unwrap();
         Self(path)
     }
 

@@ -1,4 +1,7 @@
-use crate::client_address::{ClientAddress, resolve};
+use crate::{
+    auth::{ConnectionPrincipal, Principal},
+    client_address::{ClientAddress, resolve},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts};
 use ipnet::IpNet;
 use std::{net::IpAddr, sync::Arc};
@@ -13,24 +16,41 @@ pub(crate) struct Peer {
     address: IpAddr,
     /// Its address, as it stands in `X-Forwarded-For`.
     written: HeaderValue,
+    /// What it speaks.
+    scheme: HeaderValue,
     /// Whether what it says of others is believed.
     trusted: bool,
+    /// Who it is, if its connection tells.
+    principal: Option<ConnectionPrincipal>,
     /// Whose word is believed.
     networks: Arc<[IpNet]>,
 }
 
 impl Peer {
-    /// The peer at this address; it is trusted if one of the networks has it.
-    pub(crate) fn new(address: IpAddr, trusted: &Arc<[IpNet]>) -> Self {
+    /// The peer at this address, over TLS or not; it is trusted if one of the networks has it.
+    pub(crate) fn new(address: IpAddr, tls: bool, trusted: &Arc<[IpNet]>) -> Self {
         // An IPv4 client of a socket that takes both is an IPv4 client.
         let address = address.to_canonical();
         Self {
             address,
             written: HeaderValue::try_from(address.to_string())
                 .unwrap_or(HeaderValue::from_static("unknown")),
+            scheme: HeaderValue::from_static(if tls { "https" } else { "http" }),
             trusted: is_in(trusted, address),
+            principal: None,
             networks: trusted.clone(),
         }
+    }
+
+    /// The peer, which is known by its certificate.
+    #[must_use]
+    pub(crate) fn known_as(self, principal: Option<Principal>) -> Self {
+        Self { principal: principal.map(ConnectionPrincipal), ..self }
+    }
+
+    /// Who it is, if its connection tells.
+    pub(super) fn principal(&self) -> Option<&ConnectionPrincipal> {
+        self.principal.as_ref()
     }
 
     /// Who really asks: the peer, or whom trusted ones name in `X-Forwarded-For`.
@@ -63,7 +83,7 @@ impl Peer {
             if self.trusted { self.forwarded_for(headers) } else { self.written.clone() };
         headers.insert(FOR, forwarded_for);
         if !keep_proto {
-            headers.insert(PROTO, HeaderValue::from_static("http"));
+            headers.insert(PROTO, self.scheme.clone());
         }
         if let (false, Some(host)) = (keep_host, host) {
             headers.insert(HOST, host);
@@ -136,7 +156,7 @@ mod tests {
         let mut out = Vec::new();
         for peer in ["10.1.2.3", "::ffff:192.0.2.7"] {
             let mut parts = request.try_clone_parts();
-            Peer::new(peer.parse().unwrap(), &trusted).forward(&mut parts);
+            Peer::new(peer.parse().unwrap(), false, &trusted).forward(&mut parts);
             let mut left: Vec<_> = parts
                 .headers
                 .iter()
@@ -205,5 +225,24 @@ mod tests {
         // Of a gateway in front it is believed, of anybody else not.
         let (trusted, untrusted) = forward(&[("X-Tollgate-Plan", "max")]).remove(0);
         assert!(trusted.contains("max") && !untrusted.contains("max"));
+    }
+
+    #[test]
+    fn what_the_peer_speaks() {
+        let trusted = Arc::from(["10.0.0.0/8".parse().unwrap()]);
+        let proto = |address: &str, tls, said: Option<&'static str>| {
+            let mut parts = Request::new(()).into_parts().0;
+            if let Some(said) = said {
+                parts.headers.insert(PROTO, HeaderValue::from_static(said));
+            }
+            Peer::new(address.parse().unwrap(), tls, &trusted).forward(&mut parts);
+            parts.headers[PROTO].to_str().unwrap().to_owned()
+        };
+        for (tls, ours) in [(false, "http"), (true, "https")] {
+            assert_eq!(proto("192.0.2.7", tls, None), ours);
+            assert_eq!(proto("192.0.2.7", tls, Some("ftp")), ours);
+            assert_eq!(proto("10.1.2.3", tls, None), ours);
+            assert_eq!(proto("10.1.2.3", tls, Some("http")), "http");
+        }
     }
 }

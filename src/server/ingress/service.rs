@@ -50,6 +50,9 @@ impl<S> Ingress<S> {
             let client = self.peer.client(&parts.headers);
             parts.extensions.insert(client);
         }
+        if let Some(principal) = self.peer.principal() {
+            parts.extensions.insert(principal.clone());
+        }
         self.peer.forward(&mut parts);
         Ok(Request::from_parts(parts, body))
     }

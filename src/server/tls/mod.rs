@@ -1,0 +1,50 @@
+//! TLS towards clients.
+//!
+//! What is served with is one `rustls` configuration, made of the files and swapped whole when they change: new
+//! handshakes use the new one, connections that are there keep theirs, and sessions of an old one are not resumed
+//! under a new one, whose authorities may be others.
+
+mod accept;
+mod certificate;
+mod files;
+mod watch;
+
+pub(super) use self::accept::Handshake;
+pub(crate) use self::{
+    certificate::expiry_warning,
+    files::{ClientCa, Files, Mistake, read},
+    watch::Watch,
+};
+
+use self::{files::Pair, watch::Stamp};
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use std::fmt;
+
+/// What handshakes are made with, which can change between two of them.
+pub(crate) struct Tls {
+    files: Files,
+    config: ArcSwap<ServerConfig>,
+    /// As the files were when the first of it was read.
+    first: (Stamp, Pair),
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them.
+    pub(crate) fn open(files: Files) -> Result<Self, Vec<Mistake>> {
+        // Before they are read, so that no change is missed.
+        let stamp = Stamp::of(&files);
+        let pair = read(&files)?;
+        Ok(Self { files, config: ArcSwap::new(pair.config.clone()), first: (stamp, pair) })
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+    }
+}

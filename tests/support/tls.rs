@@ -1,0 +1,166 @@
+//! TLS towards the gateway: authorities, certificates, clients.
+
+use super::{Client, Gateway, Setup, client::Ask, http2::Http2, soon};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
+    date_time_ymd,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+};
+use std::{io, sync::Arc};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls};
+
+/// Who signs certificates.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key.
+pub struct Identity {
+    pub certificate: String,
+    pub key: String,
+    der: CertificateDer<'static>,
+    key_der: PrivateKeyDer<'static>,
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+}
+
+impl Authority {
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// The gateway's certificate.
+    pub fn server(&self) -> Identity {
+        self.sign(&["localhost"], |_| {})
+    }
+
+    pub fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().clone(),
+            key_der: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        }
+    }
+
+    /// A client that trusts this authority, and offers these protocols.
+    pub fn client(&self, alpn: &[&str]) -> TlsClient {
+        TlsClient { roots: self.roots(), alpn: owned(alpn), identity: None, versions: VERSIONS }
+    }
+
+    fn roots(&self) -> Arc<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        Arc::new(roots)
+    }
+}
+
+/// It was good once.
+pub fn expired(params: &mut CertificateParams) {
+    params.not_before = date_time_ymd(2019, 1, 1);
+    params.not_after = date_time_ymd(2020, 1, 1);
+}
+
+/// With this common name.
+pub fn common_name(name: &str) -> impl FnOnce(&mut CertificateParams) {
+    let name = name.to_owned();
+    move |params| params.distinguished_name.push(DnType::CommonName, name)
+}
+
+/// With this URI.
+pub fn uri(uri: &str) -> impl FnOnce(&mut CertificateParams) {
+    let uri = SanType::URI(uri.to_owned().try_into().unwrap());
+    move |params| params.subject_alt_names.push(uri)
+}
+
+const VERSIONS: &[&rustls::SupportedProtocolVersion] = rustls::ALL_VERSIONS;
+
+fn owned(alpn: &[&str]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect()
+}
+
+/// How a client makes a connection.
+#[derive(Clone)]
+pub struct TlsClient {
+    roots: Arc<RootCertStore>,
+    alpn: Vec<Vec<u8>>,
+    identity: Option<(CertificateDer<'static>, Arc<PrivateKeyDer<'static>>)>,
+    versions: &'static [&'static rustls::SupportedProtocolVersion],
+}
+
+impl TlsClient {
+    pub fn with(mut self, identity: &Identity) -> Self {
+        self.identity = Some((identity.der.clone(), Arc::new(identity.key_der.clone_key())));
+        self
+    }
+
+    pub fn only(mut self, version: &'static [&'static rustls::SupportedProtocolVersion]) -> Self {
+        self.versions = version;
+        self
+    }
+
+    pub async fn connect(&self, gateway: &Gateway) -> io::Result<TlsStream<TcpStream>> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(self.versions)
+            .unwrap()
+            .with_root_certificates(self.roots.clone());
+        let mut config = match &self.identity {
+            Some((certificate, key)) => {
+                builder.with_client_auth_cert(vec![certificate.clone()], key.clone_key()).unwrap()
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = self.alpn.clone();
+        let stream = TcpStream::connect(gateway.address).await?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        soon("a TLS handshake", handshake).await
+    }
+
+    /// A connection for HTTP/1.
+    pub async fn http1(&self, gateway: &Gateway) -> Client<TlsStream<TcpStream>> {
+        Client::over(self.connect(gateway).await.unwrap(), gateway.answers.clone())
+    }
+
+    /// A connection for HTTP/2.
+    pub async fn http2(&self, gateway: &Gateway) -> Http2 {
+        let stream = self.connect(gateway).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        Http2::over(stream, "https", gateway.address, gateway.answers.clone()).await
+    }
+
+    /// Asks over HTTP/1; the status and the body, or why there is none.
+    pub async fn try_get(&self, gateway: &Gateway, path: &str) -> io::Result<(u16, String)> {
+        let mut client = Client::over(self.connect(gateway).await?, gateway.answers.clone());
+        let ask = Ask::new(super::Version::Http1, "GET", path);
+        let answer = client.send(ask.http1(gateway.address)).await.try_answer("GET").await?;
+        Ok((answer.status, answer.text().to_owned()))
+    }
+}
+
+impl Setup {
+    /// With TLS, and further lines of its table; `tls.crt` and `tls.key` lie beside the configuration.
+    pub fn tls(self, identity: &Identity, lines: &str) -> Self {
+        self.file("tls.crt", &identity.certificate)
+            .file("tls.key", &identity.key)
+            .tables(&format!(
+                "[server.tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n{lines}\n"
+            ))
+            .secret(identity.key.lines().nth(1).unwrap())
+    }
+}
