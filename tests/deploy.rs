@@ -88,6 +88,11 @@ fn variables(path: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// What an operator has put where an example leaves a secret empty.
+fn secret(value: &str) -> String {
+    if value.is_empty() { "secret".repeat(8) } else { value.to_owned() }
+}
+
 /// Checks a configuration as its gateway would find it: no mistake, and nothing to warn of.
 #[track_caller]
 fn check(file: &Path, mut environment: BTreeMap<String, String>) -> toml::Table {

@@ -2,7 +2,7 @@
 
 use super::{
     MARGIN, assert_patient, assert_pinned, check, drain, finish, memory, output, read, repository,
-    seconds, tool, variables, yaml,
+    seconds, secret, tool, variables, yaml,
 };
 use crate::support::gateway::Directory;
 use serde_json::{Value, json};
@@ -138,8 +138,7 @@ fn compose(environment: &Path) -> Output {
 fn services() -> Value {
     let mut text = read(COMPOSE);
     for (name, value) in variables(ENVIRONMENT) {
-        let value = if value.is_empty() { "secret" } else { &value };
-        text = text.replace(&format!("${{{name}:?set it in .env}}"), value);
+        text = text.replace(&format!("${{{name}:?set it in .env}}"), &secret(&value));
     }
     assert!(!text.contains("${"), "{text}");
     yaml(&text).remove(0)["services"].take()

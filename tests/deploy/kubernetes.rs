@@ -3,7 +3,7 @@
 use super::{
     MARGIN, assert_patient, assert_pinned, check, drain, memory, output,
     pod_security::{containers, violations},
-    repository, tool, variables, yaml,
+    repository, secret, tool, variables, yaml,
 };
 use crate::support::gateway::Directory;
 use serde_json::{Value, json};
@@ -76,9 +76,8 @@ impl Overlay {
         let value = |variable: &Value| match variable["value"].as_str() {
             Some(value) => value.to_owned(),
             None => {
-                let secret =
-                    secrets[variable["valueFrom"]["secretKeyRef"]["key"].as_str().unwrap()].clone();
-                if secret.is_empty() { "secret".to_owned() } else { secret }
+                let key = variable["valueFrom"]["secretKeyRef"]["key"].as_str().unwrap();
+                secret(&secrets[key])
             }
         };
         let variables = self.gateway()["env"].as_array().unwrap().iter();

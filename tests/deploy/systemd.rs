@@ -1,6 +1,6 @@
 //! The unit for a machine without containers.
 
-use super::{MARGIN, check, drain, output, read, repository, tool, variables};
+use super::{MARGIN, check, drain, output, read, repository, secret, tool, variables};
 use crate::support::gateway::{BINARY, Directory};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -62,7 +62,7 @@ fn the_user_is_one_that_can_be_made() {
 fn the_unit_lets_a_drain_end() {
     let mut environment: BTreeMap<_, _> = variables("deploy/systemd/tollgate.env.example")
         .into_iter()
-        .map(|(name, value)| (name, if value.is_empty() { "secret".to_owned() } else { value }))
+        .map(|(name, value)| (name, secret(&value)))
         .collect();
     let given = settings("Environment");
     environment.extend(
