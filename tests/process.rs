@@ -5,15 +5,14 @@
 mod support;
 
 use serde_json::Value;
-use std::{net::TcpListener, process::Command, sync::Arc, time::Duration};
+use std::{net::TcpListener, process::Command, time::Duration};
 use support::{
     Act, CREDENTIAL, Client, Events, Gateway, Origin, Version, assert_envelope, assert_event,
     client::Ask,
     gateway::{BINARY, Directory, run},
-    origin::{EVENTS, chunk, ok},
+    origin::{EVENTS, chunk},
     soon,
 };
-use tokio::sync::Notify;
 use tollgate::{Catalog, Kind};
 
 const GOOD: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[upstream.images]\n[[upstream.images.endpoint]]\n\
@@ -304,28 +303,10 @@ async fn probes() {
     }
 }
 
-/// A provider that answers when it is told to.
-async fn waiting() -> (Origin, Arc<Notify>) {
-    let go = Arc::new(Notify::new());
-    let told = go.clone();
-    let origin = Origin::connections(move |mut connection| {
-        let go = told.clone();
-        async move {
-            while connection.request().await?.is_some() {
-                go.notified().await;
-                connection.wire.send(ok("at last")).await?;
-            }
-            Ok(())
-        }
-    })
-    .await;
-    (origin, go)
-}
-
 #[tokio::test]
 async fn a_signal_lets_what_runs_finish() {
     for signal in ["TERM", "INT"] {
-        let (origin, go) = waiting().await;
+        let (origin, go) = Origin::waiting().await;
         let mut gateway = Gateway::to(&origin).await;
         let address = gateway.address;
         let mut idle = gateway.client().await;
@@ -402,7 +383,7 @@ async fn a_signal_lets_a_tunnel_finish() {
 
 #[tokio::test]
 async fn a_drain_has_an_end() {
-    let (origin, _go) = waiting().await;
+    let (origin, _go) = Origin::waiting().await;
     let mut gateway = Gateway::setup()
         .server("drain_timeout = \"200ms\"")
         .all_to(&origin.url(), "")
@@ -477,7 +458,7 @@ async fn only_some_may_see_more_than_whether_it_is_well() {
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
-    let (origin, _go) = waiting().await;
+    let (origin, _go) = Origin::waiting().await;
     let mut gateway = Gateway::to(&origin).await;
     let mut client: Client = gateway.client().await;
     client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -459,16 +459,7 @@ async fn a_declined_upgrade_closes() {
 /// A tunnel that is idle lives as long as both sides want it, whatever the timeouts of requests are.
 #[tokio::test]
 async fn an_upgraded_connection_is_left_alone() {
-    let origin = Origin::connections(|mut connection| async move {
-        connection.request().await?;
-        let agreed = "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
-        connection.wire.send(agreed).await?;
-        let byte = connection.wire.take(1).await?;
-        connection.wire.send(byte).await?;
-        connection.wire.rest().await?;
-        Ok(())
-    })
-    .await;
+    let origin = Origin::websocket().await;
     let gateway = Gateway::setup()
         .server("idle_timeout = \"100ms\"\nheader_timeout = \"100ms\"\nbody_timeout = \"100ms\"")
         .all_to(&origin.url(), "timeout = \"200ms\"\nidle_timeout = \"100ms\"")

@@ -10,7 +10,6 @@ use support::{
     Act, Gateway, Origin, Version, assert_envelope,
     client::Ask,
     http2::full,
-    origin::ok,
     soon,
     tls::{Authority, Identity, TlsClient, common_name, expired, uri},
 };
@@ -37,24 +36,6 @@ async fn gateway(authority: &Authority, origin: &Origin, server: &str, tls: &str
     let setup = Gateway::setup().server(server).tls(&authority.server(), tls);
     let setup = setup.upstream("provider", &origin.url(), "");
     setup.route("/x/{*path}", "provider", "").start().await
-}
-
-/// A provider that answers when it is told to.
-async fn waiting() -> (Origin, Arc<Notify>) {
-    let go = Arc::new(Notify::new());
-    let told = go.clone();
-    let origin = Origin::connections(move |mut connection| {
-        let go = told.clone();
-        async move {
-            while connection.request().await?.is_some() {
-                go.notified().await;
-                connection.wire.send(ok("at last")).await?;
-            }
-            Ok(())
-        }
-    })
-    .await;
-    (origin, go)
 }
 
 #[tokio::test]
@@ -246,7 +227,7 @@ fn sha256(text: &str) -> String {
 
 #[tokio::test]
 async fn a_new_certificate_is_taken_up() {
-    let (origin, go) = waiting().await;
+    let (origin, go) = Origin::waiting().await;
     let (first, second) = (Authority::default(), Authority::default());
     let setup = Gateway::setup().tls(&first.server(), "").all_to(&origin.url(), "");
     let file = setup.write();
@@ -325,7 +306,7 @@ async fn a_certificate_that_ends_soon() {
 
 #[tokio::test]
 async fn a_drain() {
-    let (origin, go) = waiting().await;
+    let (origin, go) = Origin::waiting().await;
     let authority = Authority::default();
     // The drain alone ends who has said nothing yet.
     let mut gateway = gateway(&authority, &origin, "header_timeout = \"1m\"", "").await;
@@ -414,16 +395,7 @@ async fn a_client_that_takes_nothing() {
 
 #[tokio::test]
 async fn a_websocket() {
-    let origin = Origin::connections(|mut connection| async move {
-        connection.request().await?;
-        let agreed = "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
-        connection.wire.send(agreed).await?;
-        let byte = connection.wire.take(1).await?;
-        connection.wire.send(byte).await?;
-        connection.wire.rest().await?;
-        Ok(())
-    })
-    .await;
+    let origin = Origin::websocket().await;
     let authority = Authority::default();
     let gateway = gateway(&authority, &origin, "", "").await;
     let mut client = authority.client(&["http/1.1"]).http1(&gateway).await;

@@ -155,6 +155,39 @@ impl Origin {
         Self { address, seen, accepting }
     }
 
+    /// One that answers each request when it is told to.
+    pub async fn waiting() -> (Self, Arc<Notify>) {
+        let go = Arc::new(Notify::new());
+        let told = go.clone();
+        let origin = Self::connections(move |mut connection| {
+            let go = told.clone();
+            async move {
+                while connection.request().await?.is_some() {
+                    go.notified().await;
+                    connection.wire.send(ok("at last")).await?;
+                }
+                Ok(())
+            }
+        })
+        .await;
+        (origin, go)
+    }
+
+    /// One that agrees to speak another protocol, in which it says the first byte again and then listens.
+    pub async fn websocket() -> Self {
+        Self::connections(|mut connection| async move {
+            connection.request().await?;
+            let agreed =
+                "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+            connection.wire.send(agreed).await?;
+            let byte = connection.wire.take(1).await?;
+            connection.wire.send(byte).await?;
+            connection.wire.rest().await?;
+            Ok(())
+        })
+        .await
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
