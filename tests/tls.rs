@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::{io, sync::Arc};
 use support::{
-    Act, Gateway, Origin, Version, assert_envelope,
+    Act, Client, Gateway, Origin, Version, assert_envelope,
     client::Ask,
     http2::full,
     soon,
@@ -262,6 +262,47 @@ async fn a_new_certificate_is_taken_up() {
     // It was said once, however often it was looked at.
     let refused = gateway.log().iter().filter(|l| l["level"] == "ERROR").count();
     assert_eq!(refused, 1, "{}", gateway.stderr());
+}
+
+/// A session that began under authorities that are no longer believed is no way in.
+#[tokio::test]
+async fn other_authorities_for_clients() {
+    let origin = Origin::ok("yes").await;
+    let (ours, old, new) = (Authority::default(), Authority::default(), Authority::default());
+    let setup = Gateway::setup()
+        .tls(&ours.server(), "client_ca_file = \"ca.crt\"\nclient_auth = \"required\"")
+        .file("ca.crt", &old.pem())
+        .all_to(&origin.url(), "");
+    let file = setup.write().with_file_name("ca.crt");
+    let gateway = setup.start().await;
+    let client = |authority: &Authority, versions| {
+        let identity = authority.sign(&["a.test"], |_| {});
+        ours.client(&[]).with(&identity).only(versions).resuming()
+    };
+    let theirs = [client(&old, TLS12), client(&old, TLS13)];
+    let others = [client(&new, TLS12), client(&new, TLS13)];
+    for client in &theirs {
+        for resumed in [false, true] {
+            let stream = client.connect(&gateway).await.unwrap();
+            let kind = stream.get_ref().1.handshake_kind();
+            assert_eq!(kind == Some(rustls::HandshakeKind::Resumed), resumed, "{kind:?}");
+            let mut client = Client::over(stream, gateway.answers.clone());
+            client.send(get("/x")).await.answer("GET").await.assert_ok("yes");
+        }
+    }
+    for client in &others {
+        client.try_get(&gateway, "/x").await.unwrap_err();
+    }
+
+    std::fs::write(file, new.pem()).unwrap();
+    let taken = || gateway.log().iter().filter(|l| says("a certificate was taken up")(l)).count();
+    gateway.logged(|_| taken() == 2).await;
+    for client in &theirs {
+        client.try_get(&gateway, "/x").await.unwrap_err();
+    }
+    for client in &others {
+        assert_eq!(client.try_get(&gateway, "/x").await.unwrap().0, 200);
+    }
 }
 
 /// Whoever writes keys by way of links, as Kubernetes does, changes the link.

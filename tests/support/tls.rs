@@ -58,7 +58,13 @@ impl Authority {
 
     /// A client that trusts this authority, and offers these protocols.
     pub fn client(&self, alpn: &[&str]) -> TlsClient {
-        TlsClient { roots: self.roots(), alpn: owned(alpn), identity: None, versions: VERSIONS }
+        TlsClient {
+            roots: self.roots(),
+            alpn: owned(alpn),
+            identity: None,
+            versions: VERSIONS,
+            kept: None,
+        }
     }
 
     fn roots(&self) -> Arc<RootCertStore> {
@@ -99,6 +105,7 @@ pub struct TlsClient {
     alpn: Vec<Vec<u8>>,
     identity: Option<(CertificateDer<'static>, Arc<PrivateKeyDer<'static>>)>,
     versions: &'static [&'static rustls::SupportedProtocolVersion],
+    kept: Option<Arc<ClientConfig>>,
 }
 
 impl TlsClient {
@@ -112,7 +119,13 @@ impl TlsClient {
         self
     }
 
-    pub async fn connect(&self, gateway: &Gateway) -> io::Result<TlsStream<TcpStream>> {
+    /// One that resumes its sessions: as it is now, whatever is changed after this.
+    pub fn resuming(mut self) -> Self {
+        self.kept = Some(self.config());
+        self
+    }
+
+    fn config(&self) -> Arc<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(self.versions)
@@ -125,10 +138,15 @@ impl TlsClient {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = self.alpn.clone();
+        Arc::new(config)
+    }
+
+    pub async fn connect(&self, gateway: &Gateway) -> io::Result<TlsStream<TcpStream>> {
+        let config = self.kept.clone().unwrap_or_else(|| self.config());
         let stream = TcpStream::connect(gateway.address).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").unwrap();
-        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let handshake = TlsConnector::from(config).connect(name, stream);
         soon("a TLS handshake", handshake).await
     }
 
