@@ -18,6 +18,7 @@ struct Found {
     upgrade: bool,
     te: bool,
     via: bool,
+    baggage: bool,
     /// Any that concerns the connection alone, `TE` among them.
     hop_by_hop: bool,
 }
@@ -31,6 +32,7 @@ impl Found {
                 header::VIA => found.via = true,
                 header::TE => (found.te, found.hop_by_hop) = (true, true),
                 header::UPGRADE => (found.upgrade, found.hop_by_hop) = (true, true),
+                _ if *name == BAGGAGE => found.baggage = true,
                 _ => found.hop_by_hop |= is_hop_by_hop(name),
             }
         }
@@ -39,8 +41,10 @@ impl Found {
 }
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// What services tell each other along a trace, of their users too: nothing for a third party (W3C Baggage, Privacy Considerations).
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
-/// Makes a client's request one of ours to this endpoint: hop-by-hop fields out, `Host`, `Via` and the
+/// Makes a client's request one of ours to this endpoint: hop-by-hop fields and `baggage` out, `Host`, `Via` and the
 /// endpoint's credential in.
 ///
 /// # Errors
@@ -70,6 +74,9 @@ pub(in crate::forward) fn clean_request(
         if trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
+    }
+    if found.baggage {
+        headers.remove(BAGGAGE);
     }
     if parts.version == Version::HTTP_2 {
         join_cookies(headers);
@@ -190,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_connection_stay_here() {
+    fn fields_that_are_for_nobody_else_stay_here() {
         let table: &[(&[(&str, &str)], &[(&str, &str)])] = &[
             (&[("connection", "close"), ("a", "1")], &[("a", "1")]),
             (
@@ -206,6 +213,10 @@ mod tests {
             (&[("transfer-encoding", "chunked")], &[]),
             (&[("expect", "100-continue")], &[]),
             (&[("connection", "upgrade, http2-settings"), ("http2-settings", "AAM")], &[]),
+            (
+                &[("baggage", "user=7"), ("Baggage", "b=2"), ("traceparent", "t")],
+                &[("traceparent", "t")],
+            ),
             // A nomination must not take away what frames, routes or authenticates.
             (
                 &[
