@@ -16,20 +16,12 @@ use std::{
 use support::{
     Gateway, Origin, Received, Setup, Version, assert_envelope,
     client::Ask,
-    gateway::{Directory, run},
+    gateway::{Directory, TABLES, run},
     origin::json,
     soon,
 };
 
 const SECRET: &str = "a secret of at least 32 characters";
-const TABLES: &str = r#"
-[auth]
-accept = ["bearer"]
-[profile.mine]
-extends = "generic"
-work = { at = "/status", succeeded = "succeeded", failed = "failed" }
-without = ["error_and_failed"]
-"#;
 const SCHEMA: &str = r#"{"type":"object","properties":{"hook":{"type":["string","null"],"x-fault":"invalid_webhook"}}}"#;
 
 /// A provider whose task is in this state, a receiver that answers with this status, and a gateway in between.

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use support::{
     Act, Answer, Events, Gateway, Origin, Received, Setup, Version, assert_envelope,
     client::Ask,
-    gateway::{Directory, run},
+    gateway::{Directory, TABLES, run},
     origin::{EVENTS, LAST_CHUNK, chunk, json},
     soon,
 };
@@ -18,15 +18,6 @@ use tokio::sync::Notify;
 
 /// What every paid route here costs.
 const PRICE: &str = "0.01";
-
-const TABLES: &str = r#"
-[auth]
-accept = ["bearer"]
-[profile.mine]
-extends = "generic"
-work = { at = "/status", succeeded = "succeeded", failed = "failed" }
-without = ["error_and_failed"]
-"#;
 
 /// A gateway with a store, and callers of two accounts.
 struct Shop {

@@ -73,14 +73,14 @@ impl Metrics {
                 builder.set_buckets_for_metric(Matcher::Full(name.name.to_owned()), BUCKETS)?;
         }
         let recorder = builder.build_recorder();
-        for Named { name, unit, help, .. } in names::all() {
-            recorder.describe_counter((*name).into(), *unit, (*help).into());
+        for Named { name, help } in names::all() {
+            recorder.describe_counter((*name).into(), None, (*help).into());
         }
-        for Named { name, unit, help, .. } in names::GAUGES {
-            recorder.describe_gauge((*name).into(), *unit, (*help).into());
+        for Named { name, help } in names::GAUGES {
+            recorder.describe_gauge((*name).into(), None, (*help).into());
         }
-        for Named { name, unit, help, .. } in names::HISTOGRAMS {
-            recorder.describe_histogram((*name).into(), *unit, (*help).into());
+        for Named { name, help } in names::HISTOGRAMS {
+            recorder.describe_histogram((*name).into(), None, (*help).into());
         }
         let handle = recorder.handle();
         let metrics =

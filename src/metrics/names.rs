@@ -1,19 +1,12 @@
-//! What each number is called, in what it is counted, and what it says.
-
-use metrics::Unit;
+//! What each number is called, which tells in what it is counted, and what it says.
 
 pub(super) struct Named {
     pub(super) name: &'static str,
-    pub(super) unit: Option<Unit>,
     pub(super) help: &'static str,
 }
 
 const fn named(name: &'static str, help: &'static str) -> Named {
-    Named { name, unit: None, help }
-}
-
-const fn seconds(name: &'static str, help: &'static str) -> Named {
-    Named { name, unit: None, help }
+    Named { name, help }
 }
 
 /// From a millisecond to ten minutes: providers of images take their time.
@@ -65,15 +58,15 @@ pub(super) const ENDPOINT_STATE: Named = named(
     "1 for the state that an endpoint is in: available, due, out or paused.",
 );
 
-pub(super) const DURATION: Named = seconds(
+pub(super) const DURATION: Named = named(
     "http_server_request_duration_seconds",
     "From the head of a request to the end of its answer.",
 );
-pub(super) const PROVIDER: Named = seconds(
+pub(super) const PROVIDER: Named = named(
     "tollgate_provider_duration_seconds",
     "Of that, how long providers were waited for until the head of the answer, all tries together.",
 );
-pub(super) const OWN: Named = seconds(
+pub(super) const OWN: Named = named(
     "tollgate_own_duration_seconds",
     "How long the gateway itself took until the head of the answer: for limits, keys, checks and stores.",
 );

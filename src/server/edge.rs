@@ -4,7 +4,7 @@ use super::{
     Options, Stack,
     ingress::{Ingress, Peer},
     progress::{Answers, Progress},
-    record::{Record, printable},
+    record::Record,
     scan::ConnState,
 };
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
     forward::Hold,
     metrics::{Present, RouteMetrics, WorkerGauges},
     normalize::rescue,
-    request_id,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -90,7 +89,6 @@ impl<S: Stack> Edge<S> {
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            let id = response.headers().get(request_id::HEADER).cloned();
             record.answered(&mut response, &unrouted);
             if response.body().is_end_stream() {
                 record.ended();
@@ -98,7 +96,7 @@ impl<S: Stack> Edge<S> {
             Ok(response.map(|inner| {
                 let answers = answers.filter(|_| !inner.is_end_stream());
                 let progress = answers.map(|answers| answers.begin());
-                EdgeBody { inner, id, version, progress, active, record, _present: present }
+                EdgeBody { inner, version, progress, active, record, _present: present }
             }))
         }
     }
@@ -119,7 +117,6 @@ pin_project! {
     pub(super) struct EdgeBody<B> {
         #[pin]
         inner: B,
-        id: Option<HeaderValue>,
         version: Version,
         progress: Option<Arc<Progress>>,
         active: Active,
@@ -162,7 +159,7 @@ where
                 this.active.0.abort();
             }
             // The head is out; all that is left is to break off, so that nobody takes the part for the whole.
-            let (request_id, reason) = (printable(this.id.as_ref()), rescue(error));
+            let (request_id, reason) = (this.record.id(), rescue(error));
             tracing::warn!(request_id, %reason, "an answer is cut off");
         }
         Poll::Ready(frame)

@@ -100,6 +100,11 @@ impl Record {
         let _ = self.head.set(Head { status, fault, attempts, id });
     }
 
+    /// The request's id, as its answer has it.
+    pub(super) fn id(&self) -> &str {
+        printable(self.head.get().and_then(|head| head.id.as_ref()))
+    }
+
     /// So much more of the body of its answer was sent.
     pub(super) fn sent(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -142,7 +147,7 @@ impl Record {
             line.text_if_any("key", self.caller.get().map(Principal::key_id));
             line.number("status", status.as_u16().into());
             if let Some(fault) = fault {
-                line.text("fault", fault.kind().map_or("custom", |kind| kind.as_str()));
+                line.text("fault", kind_of(fault));
                 line.text("source", fault.raised_by().as_str());
                 line.display("reason", fault);
                 let (tried, provider_request_id) = of_provider(fault);
@@ -175,10 +180,7 @@ impl Record {
         let key = self.caller.get().map(Principal::key_id);
         let broken_off = (!is_whole).then_some(true);
         let (kind, source) = match fault {
-            Some(fault) => (
-                Some(fault.kind().map_or("custom", |kind| kind.as_str())),
-                Some(fault.raised_by().as_str()),
-            ),
+            Some(fault) => (Some(kind_of(fault)), Some(fault.raised_by().as_str())),
             None => (None, None),
         };
         let (tried, provider_request_id) = fault.as_ref().map_or((None, None), of_provider);
@@ -201,7 +203,7 @@ impl WatchStreams for Record {
         let request_id = printable(id);
         let (method, route) = (&self.method, self.route_name());
         let duration_ms = millis(self.started.elapsed());
-        let kind = fault.kind().map_or("custom", |kind| kind.as_str());
+        let kind = kind_of(fault);
         let source = fault.raised_by().as_str();
         let (attempts, provider_request_id) = of_provider(fault);
         tracing::info!(
@@ -235,6 +237,11 @@ impl Drop for Record {
     }
 }
 
+/// What kind of fault it is, for a log line.
+fn kind_of(fault: &Fault) -> &'static str {
+    fault.kind().map_or("custom", |kind| kind.as_str())
+}
+
 /// Which endpoints were asked, and what the provider calls the request.
 fn of_provider(fault: &Fault) -> (Option<&str>, Option<&str>) {
     match fault {
@@ -244,7 +251,7 @@ fn of_provider(fault: &Fault) -> (Option<&str>, Option<&str>) {
 }
 
 /// A request's id for a log line; ours are always printable.
-pub(super) fn printable(id: Option<&HeaderValue>) -> &str {
+fn printable(id: Option<&HeaderValue>) -> &str {
     id.and_then(|id| id.to_str().ok()).unwrap_or("-")
 }
 

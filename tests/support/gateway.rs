@@ -20,6 +20,16 @@ use tollgate::Catalog;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_tollgate");
 
+/// Callers with keys, and providers whose answers say how far the work is.
+pub const TABLES: &str = r#"
+[auth]
+accept = ["bearer"]
+[profile.mine]
+extends = "generic"
+work = { at = "/status", succeeded = "succeeded", failed = "failed" }
+without = ["error_and_failed"]
+"#;
+
 /// A directory that goes when the test does.
 #[derive(Debug)]
 pub struct Directory(PathBuf);
