@@ -84,6 +84,8 @@ mod digest_fields;
 pub mod edit;
 pub mod envelope;
 pub mod fault;
+#[cfg(feature = "standalone")]
+mod file_stamps;
 #[cfg(feature = "auth")]
 mod first_look;
 #[cfg(feature = "forward")]

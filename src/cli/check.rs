@@ -1,7 +1,7 @@
 use super::{EX_CONFIG, complain, env, print};
 use crate::{
     config::{self, Config},
-    gateway::Plan,
+    gateway::{Plan, Process},
     store::Store,
 };
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args) -> u8 {
         complain(&warning.to_string());
     }
     // What only shows when it is put together, such as a certificate that is none.
-    if let Err(error) = Plan::new(&loaded.config, "check") {
+    if let Err(error) = Plan::new(&loaded.config, &Process::new(1), None) {
         complain(&format!("error: {}: {error}", args.file.display()));
         return EX_CONFIG;
     }

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> u8 {
         Ok(running) => running,
         Err(message) => return fail(&message),
     };
-    let code = print(&demo::guide(running.address(), running.catalog(), [&key, &poor]));
+    let code = print(&demo::guide(running.address(), &running.catalog(), [&key, &poor]));
     if code != 0 {
         return code;
     }
@@ -58,5 +58,5 @@ fn start(
 ) -> Result<Running, String> {
     let config =
         demo::configuration(providers, listen, keys, shop).map_err(|errors| errors.to_string())?;
-    standalone::start(&config).map_err(|failure| failure.to_string())
+    standalone::start(config, None).map_err(|failure| failure.to_string())
 }

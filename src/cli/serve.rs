@@ -1,7 +1,8 @@
 use super::{EX_CONFIG, complain, env, fail, log};
 use crate::{
-    config::{self, Config},
-    standalone,
+    config::{self, Config, Diagnostic},
+    file_stamps::FileStamps,
+    standalone::{self, Source},
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -23,42 +24,55 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> u8 {
     log::init();
-    let mut config = match load(&args) {
-        Ok(config) => config,
-        Err(code) => return code,
-    };
-    config.server.listen = args.listen.unwrap_or(config.server.listen);
-    config.server.admin = args.admin.or(config.server.admin);
-    serve(&config)
+    match load(args) {
+        Ok((config, source)) => serve(config, source),
+        Err(code) => code,
+    }
 }
 
-fn load(args: &Args) -> Result<Config, u8> {
-    if let Some(url) = &args.upstream {
-        let mut config = Config::pass_through(url).map_err(|error| {
-            complain(&format!("error: --upstream: {error}"));
-            2
-        })?;
-        config.server.listen = address("TOLLGATE_LISTEN")?.unwrap_or(config.server.listen);
-        config.server.admin = address("TOLLGATE_ADMIN")?;
-        return Ok(config);
+/// The configuration, and where it is read again.
+fn load(args: Args) -> Result<(Config, Option<Source>), u8> {
+    let Args { config: file, upstream, listen, admin } = args;
+    // What the command line says goes before everything else, also when the rest is read again.
+    let completed = move |mut config: Config| {
+        config.server.listen = listen.unwrap_or(config.server.listen);
+        config.server.admin = admin.or(config.server.admin);
+        config
+    };
+    if let Some(url) = &upstream {
+        return Ok((completed(pass_through(url)?), None));
     }
     let from_env = || env("TOLLGATE_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
-    let Some(file) = args.config.clone().or_else(from_env) else {
+    let Some(file) = file.or_else(from_env) else {
         complain("error: what is to be served? Give --config FILE or --upstream URL");
         return Err(2);
     };
-    match config::load(&file, env) {
+    let load = move |files: &mut FileStamps| {
+        let loaded = config::load_noting(&file, env, files)?;
+        Ok(config::Loaded { config: completed(loaded.config), ..loaded })
+    };
+    let mut files = FileStamps::default();
+    match load(&mut files) {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
-            }
-            Ok(loaded.config)
+            loaded.warnings.iter().for_each(Diagnostic::log_warning);
+            Ok((loaded.config, Some(Source { load: Box::new(load), files })))
         }
         Err(errors) => {
-            complain(&errors.to_string());
+            complain(&config::Errors::to_string(&errors));
             Err(EX_CONFIG)
         }
     }
+}
+
+/// Everything to one provider, without a file.
+fn pass_through(url: &str) -> Result<Config, u8> {
+    let mut config = Config::pass_through(url).map_err(|error| {
+        complain(&format!("error: --upstream: {error}"));
+        2
+    })?;
+    config.server.listen = address("TOLLGATE_LISTEN")?.unwrap_or(config.server.listen);
+    config.server.admin = address("TOLLGATE_ADMIN")?;
+    Ok(config)
 }
 
 /// An address from the environment; empty is as good as not set.
@@ -73,8 +87,8 @@ fn address(variable: &str) -> Result<Option<SocketAddr>, u8> {
 }
 
 /// Serves a configuration until a signal comes.
-fn serve(config: &Config) -> u8 {
-    let running = match standalone::start(config) {
+fn serve(config: Config, source: Option<Source>) -> u8 {
+    let running = match standalone::start(config, source) {
         Ok(running) => running,
         Err(failure) => {
             let code = fail(&failure.to_string());

@@ -1,3 +1,4 @@
+use crate::file_stamps::FileStamps;
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -59,6 +60,13 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// Says it in the log, as something that will not work.
+    pub(crate) fn log_warning(&self) {
+        tracing::warn!("{}", self.to_string().trim_start_matches("warning: "));
+    }
+}
+
 /// Why a configuration is refused: everything there is to say about it, warnings included, in the order of the lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errors(pub Vec<Diagnostic>);
@@ -79,12 +87,19 @@ impl std::error::Error for Errors {}
 pub(super) struct Report<'a> {
     file: &'a Path,
     text: &'a str,
+    /// What is read besides.
+    files: &'a mut FileStamps,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
-        Self { file, text, diagnostics: Vec::new() }
+    pub(super) fn new(file: &'a Path, text: &'a str, files: &'a mut FileStamps) -> Self {
+        Self { file, text, files, diagnostics: Vec::new() }
+    }
+
+    /// To be called before another file is read that the configuration depends on.
+    pub(super) fn reads(&mut self, file: &Path) {
+        self.files.note(file);
     }
 
     pub(super) fn add(

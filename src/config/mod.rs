@@ -71,6 +71,7 @@ pub use self::{
 };
 
 use self::{check::Checker, diagnostic::Report};
+use crate::file_stamps::FileStamps;
 use std::path::Path;
 
 /// A configuration that can be used.
@@ -90,8 +91,18 @@ pub struct Loaded {
 ///
 /// If the file cannot be read, or anything in it is wrong: all of it.
 pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Loaded, Errors> {
+    load_noting(path, env, &mut FileStamps::default())
+}
+
+/// The same, and notes every file that is read for it, this one first: also those before a mistake.
+pub(crate) fn load_noting(
+    path: &Path,
+    env: impl Fn(&str) -> Option<String>,
+    files: &mut FileStamps,
+) -> Result<Loaded, Errors> {
+    files.note(path);
     let text = source::read(path)?;
-    parse(&text, path, env)
+    parse_noting(&text, path, env, files)
 }
 
 /// Reads the text of a configuration file; `file` is what it is called, and where relative paths in it start.
@@ -104,8 +115,17 @@ pub fn parse(
     file: &Path,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Errors> {
+    parse_noting(text, file, env, &mut FileStamps::default())
+}
+
+fn parse_noting(
+    text: &str,
+    file: &Path,
+    env: impl Fn(&str) -> Option<String>,
+    files: &mut FileStamps,
+) -> Result<Loaded, Errors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut report = Report::new(file, text);
+    let mut report = Report::new(file, text, files);
     let config = read(text, file, &env, &mut report);
     let failed = report.has_errors();
     let diagnostics = report.finish();

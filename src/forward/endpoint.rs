@@ -6,7 +6,7 @@ use http::{
 use std::{fmt, sync::Arc, time::Duration};
 
 /// One provider: where it is, what it must be shown, and how long it may take.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: Scheme,
     authority: Authority,
@@ -79,7 +79,7 @@ pub enum Http2 {
 }
 
 /// What a provider must be shown: a header field. Cannot print itself.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     name: HeaderName,
     value: HeaderValue,
@@ -121,7 +121,7 @@ impl fmt::Debug for Credential {
 }
 
 /// Our name in `Via`, ready for each version of HTTP that a request can come in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Via {
     pub(super) pseudonym: String,
     http10: HeaderValue,

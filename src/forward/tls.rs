@@ -38,6 +38,13 @@ impl Roots {
         Ok(Self { given: Some(Arc::new(store)) })
     }
 
+    /// Whether the same are trusted.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn are_same(&self, other: &Self) -> bool {
+        let given = |roots: &Self| roots.given.as_ref().map(|given| given.roots.clone());
+        given(self) == given(other)
+    }
+
     pub(crate) fn store(&self) -> Arc<RootCertStore> {
         static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
         let system = || {

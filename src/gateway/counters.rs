@@ -1,5 +1,6 @@
 //! Where requests are counted: in this process, or in a store that several share.
 
+use super::process::Process;
 use crate::{
     config::Config,
     limit::{Counters, CountersError, Demands, Levels, Local},
@@ -7,6 +8,7 @@ use crate::{
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
+    num::NonZeroUsize,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -16,8 +18,13 @@ use crate::config::Limits;
 #[cfg(feature = "redis")]
 use crate::limit::{
     OnStoreFailure,
-    redis::{InvalidAuthorities, RedisConfig, RedisStore, SharedCheck, SharedCounters},
+    redis::{
+        InvalidAuthorities, RedisConfig, RedisCounters, RedisStore, RedisUrl, SharedCheck,
+        SharedCounters,
+    },
 };
+#[cfg(feature = "redis")]
+use std::{sync::Arc, time::Duration};
 
 /// What all workers count in.
 #[derive(Clone, Debug)]
@@ -26,6 +33,8 @@ pub(super) struct CounterStore {
     /// quota is used up.
     before: Local,
     after: Local,
+    /// How many callers each of them remembers.
+    max_keys: NonZeroUsize,
     #[cfg(feature = "redis")]
     shared: Option<Shared>,
 }
@@ -39,28 +48,55 @@ pub(super) struct Sides<T> {
 #[cfg(feature = "redis")]
 #[derive(Clone, Debug)]
 struct Shared {
-    store: RedisStore,
+    redis: Arc<Redis>,
     /// What becomes of each quota while the store is away.
     policies: Vec<(String, OnStoreFailure)>,
 }
 
+/// The store, and what was said of it.
+#[cfg(feature = "redis")]
+#[derive(Debug)]
+struct Redis {
+    url: RedisUrl,
+    timeout: Duration,
+    /// Whether it trusts the authorities of a file, which may say something else by now.
+    trusts_file: bool,
+    store: RedisStore,
+    /// Each worker's.
+    counters: Vec<RedisCounters>,
+}
+
 impl CounterStore {
-    pub(super) fn new(config: &Config) -> Result<Self, InvalidCounters> {
+    /// What is counted goes on from `before` where it is counted in the same place: quotas that have changed count in other
+    /// buckets there.
+    pub(super) fn new(
+        config: &Config,
+        process: &Process,
+        before: Option<&Self>,
+    ) -> Result<Self, InvalidCounters> {
+        let max_keys = config.server.limits_max_keys;
+        let [of_before, of_after] = match before.filter(|before| before.max_keys == max_keys) {
+            Some(before) => [before.before.clone(), before.after.clone()],
+            None => [(); 2].map(|()| Local::new(max_keys.get())),
+        };
+        #[cfg(not(feature = "redis"))]
+        let _ = process;
         Ok(Self {
-            before: Local::new(config.server.limits_max_keys.get()),
-            after: Local::new(config.server.limits_max_keys.get()),
+            before: of_before,
+            after: of_after,
+            max_keys,
             #[cfg(feature = "redis")]
-            shared: shared(config)?,
+            shared: Shared::new(config, process, before.and_then(|b| b.shared.as_ref()))?,
         })
     }
 
     /// Whether a quota refuses because its store is away.
     pub(super) fn refuses(&self) -> bool {
         #[cfg(feature = "redis")]
-        if let Some(Shared { store, policies }) = &self.shared {
+        if let Some(Shared { redis, policies }) = &self.shared {
             let refuses =
                 |(_, policy): &(String, OnStoreFailure)| *policy == OnStoreFailure::Closed;
-            return !store.is_available() && policies.iter().any(refuses);
+            return !redis.store.is_available() && policies.iter().any(refuses);
         }
         false
     }
@@ -69,17 +105,20 @@ impl CounterStore {
     pub(super) fn is_up(&self) -> Option<bool> {
         #[cfg(feature = "redis")]
         if let Some(shared) = &self.shared {
-            return Some(shared.store.is_available());
+            return Some(shared.redis.store.is_available());
         }
         None
     }
 
-    /// The counters of one worker. Its connection to a store is its own, and one for both sides.
-    pub(super) fn counters(&self) -> Sides<WorkerCounters> {
+    /// The counters of one worker, or of somebody who is none. Its connection to a store is its own, and one for both sides.
+    pub(super) fn counters(&self, worker: Option<usize>) -> Sides<WorkerCounters> {
         let (before, after) = (self.before.clone(), self.after.clone());
+        #[cfg(not(feature = "redis"))]
+        let _ = worker;
         #[cfg(feature = "redis")]
-        if let Some(Shared { store, policies }) = &self.shared {
-            let redis = store.counters();
+        if let Some(Shared { redis, policies }) = &self.shared {
+            let own = worker.and_then(|number| redis.counters.get(number));
+            let redis = own.map_or_else(|| redis.store.counters(), RedisCounters::clone);
             let shared = |local| {
                 let counters = SharedCounters::new(redis.clone(), local);
                 WorkerCounters::Shared(policies.iter().fold(counters, |counters, policy| {
@@ -98,17 +137,39 @@ pub(crate) type InvalidCounters = InvalidAuthorities;
 pub(crate) type InvalidCounters = std::convert::Infallible;
 
 #[cfg(feature = "redis")]
-fn shared(config: &Config) -> Result<Option<Shared>, InvalidCounters> {
-    let Limits::Redis(url) = &config.server.limits else {
-        return Ok(None);
-    };
-    let mut redis = RedisConfig::new(url.clone()).timeout(config.server.limits_timeout.get());
-    if let Some(file) = &config.server.limits_ca_file {
-        redis = redis.authorities(file)?;
+impl Shared {
+    fn new(
+        config: &Config,
+        process: &Process,
+        before: Option<&Self>,
+    ) -> Result<Option<Self>, InvalidCounters> {
+        let Limits::Redis(url) = &config.server.limits else {
+            return Ok(None);
+        };
+        let (timeout, file) =
+            (config.server.limits_timeout.get(), config.server.limits_ca_file.as_ref());
+        let same = |redis: &&Arc<Redis>| {
+            (&redis.url, redis.timeout, redis.trusts_file) == (url, timeout, false)
+                && file.is_none()
+        };
+        let redis = match before.map(|before| &before.redis).filter(same) {
+            Some(redis) => redis.clone(),
+            None => {
+                let mut settings = RedisConfig::new(url.clone()).timeout(timeout);
+                if let Some(file) = file {
+                    settings = settings.authorities(file)?;
+                }
+                let store = RedisStore::new(settings);
+                let counters = process.workers.iter().map(|_| store.counters()).collect();
+                let (url, trusts_file) = (url.clone(), file.is_some());
+                Arc::new(Redis { url, timeout, trusts_file, store, counters })
+            }
+        };
+        let policies = config.limit.iter();
+        let policies =
+            policies.map(|limit| (limit.name.as_str().to_owned(), limit.on_store_failure));
+        Ok(Some(Self { redis, policies: policies.collect() }))
     }
-    let policies = config.limit.iter();
-    let policies = policies.map(|limit| (limit.name.as_str().to_owned(), limit.on_store_failure));
-    Ok(Some(Shared { store: RedisStore::new(redis), policies: policies.collect() }))
 }
 
 /// What one worker counts in.

@@ -25,7 +25,7 @@ impl RouteLimits {
     pub(super) fn new(
         config: &Config,
         route: &Route,
-        in_flight: &HashMap<&str, InFlightLimitLayer>,
+        in_flight: &InFlightLimits,
     ) -> Result<Self, (String, InvalidQuota)> {
         let none = RateLimitLayer::new(()).headers(headers(config.server.rate_limit_headers));
         let (mut before, mut after) = (none.clone(), none);
@@ -96,19 +96,36 @@ fn rated(limit: &Limit, used: &LimitUse, key: Key) -> Option<Quota> {
 }
 
 /// The limits of requests at a time, by name. Each is one, whichever routes share it.
-pub(super) fn in_flight(
-    config: &Config,
-) -> Result<HashMap<&str, InFlightLimitLayer>, (String, InvalidQuota)> {
-    let mut layers = HashMap::new();
-    for limit in &config.limit {
-        let mut numbers = limit.in_flights();
-        let Some((_, own)) = numbers.next() else { continue };
-        let name = limit.name.as_str();
-        let layer = InFlightLimitLayer::new(name, own).map_err(|error| (name.to_owned(), error))?;
-        let plans = numbers.filter_map(|(plan, most)| Some((plan?, most)));
-        layers.insert(name, plans.fold(layer, |layer, (plan, most)| layer.plan(plan, most)));
+#[derive(Clone, Debug)]
+pub(super) struct InFlightLimits(HashMap<String, (LimitKey, InFlightLimitLayer)>);
+
+impl InFlightLimits {
+    /// Those of a configuration. Where the one `before` has counted the same, what runs since then counts.
+    pub(super) fn new(
+        config: &Config,
+        before: Option<&Self>,
+    ) -> Result<Self, (String, InvalidQuota)> {
+        let mut layers = HashMap::new();
+        for limit in &config.limit {
+            let mut numbers = limit.in_flights();
+            let Some((_, own)) = numbers.next() else { continue };
+            let name = limit.name.as_str();
+            let layer =
+                InFlightLimitLayer::new(name, own).map_err(|error| (name.to_owned(), error))?;
+            let plans = numbers.filter_map(|(plan, most)| Some((plan?, most)));
+            let mut layer = plans.fold(layer, |layer, (plan, most)| layer.plan(plan, most));
+            match before.and_then(|before| before.0.get(name)) {
+                Some((key, before)) if *key == limit.key => layer = layer.together_with(before),
+                _ => {}
+            }
+            layers.insert(name.to_owned(), (limit.key.clone(), layer));
+        }
+        Ok(Self(layers))
     }
-    Ok(layers)
+
+    fn get(&self, name: &str) -> Option<&InFlightLimitLayer> {
+        self.0.get(name).map(|(_, layer)| layer)
+    }
 }
 
 /// Which header fields tell callers about their limits.

@@ -6,7 +6,8 @@ use super::{
     counters::{CounterStore, InvalidCounters},
     idempotency,
     keys::Keys,
-    limits::{self, RouteLimits},
+    limits::{self, InFlightLimits, RouteLimits},
+    process::Process,
     reveal::Reveal,
     tasks::RouteTasks,
     upstreams::{self, PlannedEndpoint},
@@ -15,16 +16,13 @@ use crate::{
     Catalog, ChargeLayer, Fault, ValidateLayer,
     buffer::Budget,
     catalog::InvalidCatalog,
-    classify::Unmatched,
     config::{self, Config, Page, Success},
     edit::Edits,
-    forward::{InvalidEndpoint, Roots},
+    forward::InvalidEndpoint,
     idempotency::{IdempotencyLayer, Policy},
     limit::InvalidQuota,
-    metrics::Metrics,
     profile::InvalidProfile,
     route::{InvalidRoute, OfPath, Table},
-    signal::Signal,
     store::ledger::{StoreLedger, UsageReader},
     tasks::InvalidSealKeys,
     upstream::{self, Repeat},
@@ -38,11 +36,14 @@ use std::{
 /// A configuration, made ready: everything that the workers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    pub(crate) process: Process,
     pub(crate) catalog: Arc<Catalog>,
     pub(super) table: Arc<Table>,
     pub(super) routes: Vec<PlannedRoute>,
     pub(crate) keys: Keys,
     pub(super) counters: CounterStore,
+    /// How many at once.
+    in_flight: InFlightLimits,
     /// Where balances are, once somebody has opened it.
     pub(crate) ledger: StoreLedger,
     /// Who reads in there what accounts have used, once somebody has opened it.
@@ -58,11 +59,6 @@ pub(crate) struct Plan {
     pub(crate) callbacks: Callbacks,
     /// How it is found out that they are, by upstream.
     pub(super) ways: HashMap<String, Way>,
-    pub(crate) metrics: Metrics,
-    /// Begins when streams have to end.
-    pub(crate) cut_off: Signal,
-    /// Failures of providers that no rule knows.
-    pub(super) unmatched: Arc<Unmatched>,
 }
 
 /// A route without its stack.
@@ -93,7 +89,7 @@ pub(super) struct PlannedRoute {
 /// A provider that can be called, or the reason why it cannot.
 #[derive(Clone, Debug)]
 pub(super) enum PlannedUpstream {
-    Configured { endpoints: Vec<PlannedEndpoint>, settings: upstream::Settings, roots: Roots },
+    Configured { endpoints: Vec<PlannedEndpoint>, settings: upstream::Settings },
     NotConfigured(Fault),
 }
 
@@ -101,30 +97,13 @@ pub(super) enum PlannedUpstream {
 #[derive(Debug)]
 pub(crate) enum InvalidPlan {
     Catalog(InvalidCatalog),
-    Route {
-        name: String,
-        error: InvalidRoute,
-    },
-    Endpoint {
-        upstream: String,
-        error: InvalidEndpoint,
-    },
-    Roots {
-        upstream: String,
-        error: rustls::pki_types::pem::Error,
-    },
-    Profile {
-        upstream: String,
-        error: InvalidProfile,
-    },
-    Limit {
-        name: String,
-        error: InvalidQuota,
-    },
+    Route { name: String, error: InvalidRoute },
+    Endpoint { upstream: String, error: InvalidEndpoint },
+    Roots { upstream: String, error: rustls::pki_types::pem::Error },
+    Profile { upstream: String, error: InvalidProfile },
+    Limit { name: String, error: InvalidQuota },
     Counters(InvalidCounters),
     SealKeys(InvalidSealKeys),
-    /// A defect: its names are ours.
-    Metrics(String),
 }
 
 impl fmt::Display for InvalidPlan {
@@ -136,7 +115,6 @@ impl fmt::Display for InvalidPlan {
             Self::Roots { upstream, error } => write!(f, "upstream.{upstream}.ca_file: {error}"),
             Self::Profile { upstream, error } => write!(f, "upstream.{upstream}.profile: {error}"),
             Self::Limit { name, error } => write!(f, "limit {name}: {error}"),
-            Self::Metrics(error) => write!(f, "metrics: {error}"),
             Self::SealKeys(error) => write!(f, "tasks.seal_keys: {error}"),
             Self::Counters(error) => write!(f, "server.limits_ca_file: {error}"),
         }
@@ -146,15 +124,25 @@ impl fmt::Display for InvalidPlan {
 impl std::error::Error for InvalidPlan {}
 
 impl Plan {
-    /// Makes a configuration ready. `via` is our name in `Via`.
-    pub(crate) fn new(config: &Config, via: &str) -> Result<Self, InvalidPlan> {
+    /// Makes a configuration ready, and takes over from the one `before` what is the same in both: what callers have used of their
+    /// limits, how endpoints are and the connections to them, the keys and the ledger of the store.
+    ///
+    /// # Errors
+    ///
+    /// The first thing in it that cannot be served.
+    pub(crate) fn new(
+        config: &Config,
+        process: &Process,
+        before: Option<&Self>,
+    ) -> Result<Self, InvalidPlan> {
         let catalog = Catalog::from_settings(&config.catalog).map_err(InvalidPlan::Catalog)?;
         let mut table = Table::default();
         let mut routes = Vec::new();
         let auth = config.auth_settings();
         let invalid_limit = |(name, error)| InvalidPlan::Limit { name, error };
-        let in_flight = limits::in_flight(config).map_err(invalid_limit)?;
-        let callbacks = Callbacks::new(config);
+        let in_flight = InFlightLimits::new(config, before.map(|before| &before.in_flight))
+            .map_err(invalid_limit)?;
+        let callbacks = Callbacks::new(config, before.map(|before| &before.callbacks));
         for route in &config.route {
             let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
             table
@@ -181,21 +169,31 @@ impl Plan {
                 reads_bodies: bodies::are_read(route),
             });
         }
-        let metrics = Metrics::new().map_err(|error| InvalidPlan::Metrics(error.to_string()))?;
-        let unmatched = Arc::<Unmatched>::default();
         let plan = |(name, upstream): (&String, &config::Upstream)| {
-            Ok((name.clone(), upstreams::plan(config, name, upstream, via, &unmatched, &metrics)?))
+            let before = before.and_then(|before| before.upstreams.get(name));
+            Ok((name.clone(), upstreams::plan(config, name, upstream, process, before)?))
         };
         let upstreams = config.upstream.iter().map(plan).collect::<Result<_, _>>()?;
+        let mut keys = auth.as_deref().map(Keys::new).unwrap_or_default();
+        if let Some(before) = before {
+            keys.stored = before.keys.stored.clone();
+        }
+        let budget = config.server.max_buffered_bytes.get();
         Ok(Self {
+            process: process.clone(),
             catalog: Arc::new(catalog),
             table: Arc::new(table),
             routes,
-            keys: auth.as_deref().map(Keys::new).unwrap_or_default(),
-            budget: Budget::new(config.server.max_buffered_bytes.get()),
-            ledger: StoreLedger::default(),
-            usage: None,
-            counters: CounterStore::new(config).map_err(InvalidPlan::Counters)?,
+            keys,
+            budget: before
+                .map(|before| &before.budget)
+                .filter(|before| before.limit() == budget)
+                .map_or_else(|| Budget::new(budget), Budget::clone),
+            ledger: before.map(|before| before.ledger.clone()).unwrap_or_default(),
+            usage: before.and_then(|before| before.usage.clone()),
+            counters: CounterStore::new(config, process, before.map(|before| &before.counters))
+                .map_err(InvalidPlan::Counters)?,
+            in_flight,
             reveal: Reveal {
                 attempts: config.server.attempts_header,
                 proxy_status: config.server.proxy_status,
@@ -204,9 +202,6 @@ impl Plan {
             upstreams,
             callbacks,
             ways: callbacks::ways(config),
-            metrics,
-            cut_off: Signal::default(),
-            unmatched,
         })
     }
 }

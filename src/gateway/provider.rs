@@ -18,7 +18,7 @@ use crate::{
     classify::ClassifiedBody,
     config::Success,
     edit::Edits,
-    forward::{Forward, UpstreamBody},
+    forward::UpstreamBody,
     idempotency,
     server::{ClientBody, Record},
     signal::Signal,
@@ -164,21 +164,22 @@ pub(super) enum Target<S> {
     Document(Arc<Document>),
 }
 
-/// An upstream with connections of its own.
+/// An upstream with the connections of one of so many workers.
 fn target(
     planned: &PlannedUpstream,
     catalog: &Arc<Catalog>,
     cut_off: &Signal,
+    number: Option<usize>,
     workers: u32,
 ) -> Target<impl Call + use<>> {
-    let (endpoints, settings, roots) = match planned {
-        PlannedUpstream::Configured { endpoints, settings, roots } => (endpoints, settings, roots),
+    let (endpoints, settings) = match planned {
+        PlannedUpstream::Configured { endpoints, settings } => (endpoints, settings),
         PlannedUpstream::NotConfigured(fault) => return Target::Refuse(fault.clone()),
     };
     let edits_bodies =
         endpoints.iter().any(|planned| planned.adapt.as_deref().is_some_and(Adapt::edits_bodies));
     let endpoints = endpoints.iter().map(|planned| {
-        let forward = Forward::with_roots(planned.endpoint.clone(), roots);
+        let forward = planned.forward(number);
         let adapt = planned.adapt.clone();
         // A function and not `Forward` itself as the service: its future need not be boxed.
         let service = service_fn(move |request| {
@@ -202,7 +203,7 @@ fn target(
             .watch(planned.watch.clone())
             .stop(cut_off.clone())
             .on_attempt(planned.counts.clone());
-        (endpoint, planned.health.worker())
+        (endpoint, planned.health().worker())
     });
     match Upstream::with_health(endpoints, settings.clone(), catalog.clone(), workers) {
         Ok(upstream) => Target::Upstream { upstream, edits_bodies },
@@ -275,17 +276,19 @@ fn ours(
 type Answering = Pin<Box<dyn Future<Output = Result<Response<ProviderBody>, Fault>> + Send>>;
 
 impl Plan {
-    /// The upstreams, with connections of their own, for one of so many workers.
+    /// The upstreams, with the connections of the worker with this number, or with others of their own.
     pub(super) fn targets(
         &self,
         worker: &Worker,
-        workers: usize,
+        number: Option<usize>,
     ) -> BTreeMap<&str, Target<impl Call + use<>>> {
+        let workers = number.map_or(1, |_| self.process.workers.len());
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-        let upstreams = self.upstreams.iter();
-        upstreams
+        let cut_off = &self.process.cut_off;
+        self.upstreams
+            .iter()
             .map(|(name, planned)| {
-                (&**name, target(planned, &worker.catalog, &self.cut_off, workers))
+                (&**name, target(planned, &worker.catalog, cut_off, number, workers))
             })
             .collect()
     }

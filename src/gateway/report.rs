@@ -1,6 +1,9 @@
 //! What the admin listener tells of the providers, as JSON.
 
-use super::plan::{Plan, PlannedUpstream};
+use super::{
+    plan::{Plan, PlannedUpstream},
+    upstreams::PlannedEndpoint,
+};
 use crate::{fault::Kind, upstream::State};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,19 +31,38 @@ impl Plan {
     /// Sets what is measured when somebody asks.
     pub(crate) fn measure(&self) {
         let now = Instant::now();
-        self.metrics.set_buffered(self.budget.reserved());
+        self.process.metrics.set_buffered(self.budget.reserved());
         if let Some(up) = self.counters.is_up() {
-            self.metrics.set_store_up("limits", up);
+            self.process.metrics.set_store_up("limits", up);
         }
-        for (endpoint, count) in self.unmatched.counts() {
-            self.metrics.set_unmatched(&endpoint, count);
+        for (endpoint, count) in self.process.unmatched.counts() {
+            self.process.metrics.set_unmatched(&endpoint, count);
         }
         for (upstream, planned) in &self.upstreams {
-            let PlannedUpstream::Configured { endpoints, .. } = planned else { continue };
-            for endpoint in endpoints {
-                let is = word(endpoint.health.state(now));
+            for endpoint in planned.endpoints() {
+                let is = word(endpoint.health().state(now));
                 for state in STATES {
-                    self.metrics.set_endpoint_state(upstream, &endpoint.name, state, state == is);
+                    self.process.metrics.set_endpoint_state(
+                        upstream,
+                        &endpoint.name,
+                        state,
+                        state == is,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Takes back what was said of endpoints that the `next` plan does not have.
+    pub(crate) fn retire(&self, next: &Self) {
+        for (upstream, planned) in &self.upstreams {
+            let left = next.upstreams.get(upstream).map_or(&[][..], PlannedUpstream::endpoints);
+            for PlannedEndpoint { name, .. } in planned.endpoints() {
+                if left.iter().any(|left| left.name == *name) {
+                    continue;
+                }
+                for state in STATES {
+                    self.process.metrics.set_endpoint_state(upstream, name, state, false);
                 }
             }
         }
@@ -55,7 +77,7 @@ impl Plan {
             }
             PlannedUpstream::Configured { endpoints, .. } => {
                 let endpoints = endpoints.iter().map(|endpoint| {
-                    let state = endpoint.health.state(now);
+                    let state = endpoint.health().state(now);
                     let back_in_ms = state
                         .back()
                         .map(|back| back.saturating_duration_since(now).as_millis() as u64);
@@ -77,7 +99,7 @@ impl Plan {
 
     /// `/unmatched`: failures that no rule of a profile knows.
     pub(crate) fn unmatched_report(&self) -> Value {
-        let latest = self.unmatched.latest().into_iter().map(|answer| {
+        let latest = self.process.unmatched.latest().into_iter().map(|answer| {
             json!({
                 "at": Timestamp::try_from(answer.at).ok().map(|at| at.to_string()),
                 "endpoint": &*answer.endpoint,
@@ -88,7 +110,7 @@ impl Plan {
                 "text": answer.text,
             })
         });
-        let counts = self.unmatched.counts();
+        let counts = self.process.unmatched.counts();
         let counts: serde_json::Map<String, Value> = counts
             .into_iter()
             .map(|(endpoint, count)| (endpoint.to_string(), count.into()))

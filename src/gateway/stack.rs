@@ -34,10 +34,10 @@ type Refusable<B> = ResponseBody<B>;
 type Placed<B> = InFlightBody<B>;
 
 impl Plan {
-    /// What one of so many workers serves with: every route's stack behind the router. Connections to providers are made by, and kept for, the clones of this one.
+    /// What the worker with this number serves with: every route's stack behind the router. Connections to providers are made by, and kept for, the clones of this one.
     pub(crate) fn worker(
         &self,
-        workers: usize,
+        number: usize,
     ) -> WorkerStack<
         impl Service<Request<ClientBody>, Response = Response<RouteBody>, Error = Fault, Future: Send>
         + Clone
@@ -46,8 +46,8 @@ impl Plan {
         + use<>,
         impl Future<Output = ()> + Send + use<>,
     > {
-        let worker = self.common();
-        let targets = self.targets(&worker, workers);
+        let worker = self.common(Some(number));
+        let targets = self.targets(&worker, Some(number));
         let stacks = self.routes.iter().map(|route| {
             let target = match route.serve {
                 Some(Page::Callback) => Some(Target::Called(Called {
@@ -66,9 +66,7 @@ impl Plan {
         WorkerStack {
             stack: Router::new(Arc::new((*self.table).clone()), stacks.collect()),
             warm_up: worker.counters.before.connect(),
-            alone: worker.alone,
-            unrouted: Arc::new(RouteMetrics::new(&self.metrics, "", [&[], &[]])),
-            gauges: self.metrics.worker(),
+            unrouted: Arc::new(RouteMetrics::new(&self.process.metrics, "", [&[], &[]])),
         }
     }
 }

@@ -3,26 +3,28 @@
 use super::{
     adapt::Adapt,
     plan::{InvalidPlan, PlannedUpstream},
+    process::Process,
+    provider::UploadBody,
 };
 use crate::{
     Fault,
-    classify::{Unmatched, Watch},
+    classify::Watch,
     config::{self, Config},
     fault::Outcome,
-    forward::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
+    forward::{Credential, Endpoint, Forward, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
     metrics::Metrics,
-    profile::{InvalidProfile, Profile},
-    upstream::{Attempt, AttemptListener, Backoff, Ejection, Health, Settings},
+    profile::{self, InvalidProfile, Profile},
+    upstream::{Attempt, AttemptListener, Backoff, Ejection, Health, ReplayBody, Settings},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// An endpoint without its connections, which every worker makes for itself.
+/// An endpoint of an upstream.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedEndpoint {
     pub(super) name: Arc<str>,
-    pub(super) endpoint: Endpoint,
+    provider: Provider,
     /// What it wants otherwise, if anything.
     pub(super) adapt: Option<Arc<Adapt>>,
     pub(super) profile: Arc<Profile>,
@@ -31,37 +33,106 @@ pub(super) struct PlannedEndpoint {
     pub(super) max_bytes: usize,
     pub(super) max_event_bytes: usize,
     pub(super) heartbeat: Option<Duration>,
-    /// How it is: known to all workers.
-    pub(super) health: Health,
     pub(super) watch: Watch,
     /// Counts tries.
     pub(super) counts: AttemptListener,
 }
 
-/// Makes an upstream ready. `via` is our name in `Via`. Endpoints of which something is missing are left out; without any the upstream is not
-/// configured.
+type Calls = Forward<ReplayBody<UploadBody>>;
+
+/// Who is behind an endpoint, and what is known of it.
+#[derive(Clone, Debug)]
+struct Provider {
+    identity: Arc<Identity>,
+    /// How it is: known to all workers.
+    health: Health,
+    /// Each worker's, with connections of its own.
+    forwards: Arc<[Calls]>,
+}
+
+/// What makes it the same provider in another configuration: then what is known of it goes on, and so do connections.
+#[derive(Debug)]
+struct Identity {
+    endpoint: Endpoint,
+    roots: Roots,
+    ejection: Ejection,
+    /// What its answers mean, as it was written down.
+    profile: String,
+    profiles: BTreeMap<String, profile::Settings>,
+}
+
+impl Identity {
+    fn is_same(&self, other: &Self) -> bool {
+        let Self { endpoint, roots, ejection, profile, profiles } = self;
+        (endpoint, ejection, profile, profiles)
+            == (&other.endpoint, &other.ejection, &other.profile, &other.profiles)
+            && roots.are_same(&other.roots)
+    }
+}
+
+impl PlannedEndpoint {
+    /// How it is.
+    pub(super) fn health(&self) -> &Health {
+        &self.provider.health
+    }
+
+    /// What calls it for the worker with this number, or with connections of its own.
+    pub(super) fn forward(&self, worker: Option<usize>) -> Calls {
+        let Provider { identity, forwards, .. } = &self.provider;
+        let own = || Forward::with_roots(identity.endpoint.clone(), &identity.roots);
+        worker.and_then(|number| forwards.get(number)).map_or_else(own, Forward::clone)
+    }
+}
+
+impl PlannedUpstream {
+    /// Those that can be called.
+    pub(super) fn endpoints(&self) -> &[PlannedEndpoint] {
+        match self {
+            Self::Configured { endpoints, .. } => endpoints,
+            Self::NotConfigured(_) => &[],
+        }
+    }
+}
+
+/// Makes an upstream ready; what is known of its endpoints goes on from `before`. Endpoints of which something is missing are left out;
+/// without any the upstream is not configured.
 pub(super) fn plan(
     config: &Config,
     name: &str,
     upstream: &config::Upstream,
-    via: &str,
-    unmatched: &Arc<Unmatched>,
-    metrics: &Metrics,
+    process: &Process,
+    before: Option<&PlannedUpstream>,
 ) -> Result<PlannedUpstream, InvalidPlan> {
     let invalid = |error| InvalidPlan::Endpoint { upstream: name.to_owned(), error };
     let invalid_profile = |error| InvalidPlan::Profile { upstream: name.to_owned(), error };
+    let via = config.server.via.as_ref().map_or(&*process.via, |via| via.as_str());
+    let roots = roots(name, upstream)?;
+    let before = before.map_or(&[][..], PlannedUpstream::endpoints);
     let mut endpoints = Vec::new();
     for (place, configured) in (1_u32..).zip(&upstream.endpoint) {
         if configured.missing_variable().is_some() {
             continue;
         }
         let Some(url) = configured.url.get() else { continue };
-        let endpoint = endpoint(upstream, configured, &url.to_uri(), via).map_err(invalid)?;
-        let profile = profile(config, upstream, configured).map_err(invalid_profile)?;
+        let profile_name = configured.profile.as_ref().unwrap_or(&upstream.profile);
+        let profile = profile(config, profile_name).map_err(invalid_profile)?;
+        let identity = Identity {
+            endpoint: endpoint(upstream, configured, &url.to_uri(), via).map_err(invalid)?,
+            roots: roots.clone(),
+            ejection: ejection(upstream.ejection),
+            profile: profile_name.clone(),
+            profiles: config.profile.clone(),
+        };
         let label: Arc<str> = format!("{name}/{}", configured.name.as_str()).into();
+        let known = before.iter().find(|known| *known.name == *configured.name.as_str());
+        let known = known.map(|known| &known.provider);
+        let provider = match known.filter(|known| known.identity.is_same(&identity)) {
+            Some(known) => known.clone(),
+            None => Provider::new(label.clone(), identity, process),
+        };
         endpoints.push(PlannedEndpoint {
             name: configured.name.as_str().into(),
-            endpoint,
+            provider,
             adapt: (!configured.adapt.is_empty()).then(|| Arc::new(Adapt::new(&configured.adapt))),
             profile: Arc::new(profile),
             priority: configured.priority.unwrap_or(place),
@@ -69,24 +140,36 @@ pub(super) fn plan(
             max_bytes: upstream.max_inspect_bytes.get(),
             max_event_bytes: upstream.max_event_bytes.get(),
             heartbeat: upstream.heartbeat.map(config::Timeout::get),
-            health: Health::new(label.clone(), ejection(upstream.ejection), Instant::now()),
-            watch: Watch { unmatched: unmatched.clone(), endpoint: label },
-            counts: counts(metrics, name, configured.name.as_str()),
+            watch: Watch { unmatched: process.unmatched.clone(), endpoint: label },
+            counts: counts(&process.metrics, name, configured.name.as_str()),
         });
     }
     if endpoints.is_empty() {
         let fault = Fault::NotConfigured { upstream: name.to_owned().into() };
         return Ok(PlannedUpstream::NotConfigured(fault));
     }
-    let roots = match &upstream.ca_file {
-        None => Roots::system(),
-        Some(path) => {
-            let certificates = read_pem(path)
-                .map_err(|error| InvalidPlan::Roots { upstream: name.to_owned(), error })?;
-            Roots::given(certificates).map_err(invalid)?
+    Ok(PlannedUpstream::Configured { endpoints, settings: settings(upstream) })
+}
+
+impl Provider {
+    fn new(label: Arc<str>, identity: Identity, process: &Process) -> Self {
+        let forward = |_| Forward::with_roots(identity.endpoint.clone(), &identity.roots);
+        Self {
+            health: Health::new(label, identity.ejection, Instant::now()),
+            forwards: process.workers.iter().map(forward).collect(),
+            identity: Arc::new(identity),
         }
-    };
-    Ok(PlannedUpstream::Configured { endpoints, settings: settings(upstream), roots })
+    }
+}
+
+/// Whose certificates are trusted.
+fn roots(name: &str, upstream: &config::Upstream) -> Result<Roots, InvalidPlan> {
+    let Some(path) = &upstream.ca_file else { return Ok(Roots::system()) };
+    let upstream = || name.to_owned();
+    let certificates =
+        read_pem(path).map_err(|error| InvalidPlan::Roots { upstream: upstream(), error })?;
+    Roots::given(certificates)
+        .map_err(|error| InvalidPlan::Endpoint { upstream: upstream(), error })
 }
 
 /// Counts what becomes of tries at an endpoint.
@@ -146,12 +229,7 @@ fn response_headers(upstream: &config::Upstream, is_ours: bool) -> Option<Vec<St
 }
 
 /// What the endpoint's answers mean. No credential of ours and no host of a provider, this one or another, reaches a caller.
-fn profile(
-    config: &Config,
-    upstream: &config::Upstream,
-    configured: &config::Endpoint,
-) -> Result<Profile, InvalidProfile> {
-    let name = configured.profile.as_ref().unwrap_or(&upstream.profile);
+fn profile(config: &Config, name: &str) -> Result<Profile, InvalidProfile> {
     let profile = Profile::named(name, &config.profile)?;
     let endpoints = || config.upstream.values().flat_map(|upstream| &upstream.endpoint);
     let uris: Vec<http::Uri> =

@@ -77,17 +77,19 @@ impl Worker {
 }
 
 impl Plan {
-    /// For one more worker.
-    pub(super) fn common(&self) -> Worker {
+    /// For the worker with this number, or for somebody who is none.
+    pub(super) fn common(&self, worker: Option<usize>) -> Worker {
+        let process = worker.and_then(|number| self.process.workers.get(number));
         Worker {
             catalog: Arc::new((*self.catalog).clone()),
             keys: self.keys.clone(),
-            counters: self.counters.counters(),
+            counters: self.counters.counters(worker),
             budget: self.budget.worker(),
             reveal: self.reveal,
             ledger: self.ledger.clone(),
-            metrics: self.metrics.clone(),
-            alone: Arc::new(Alone::new(MOST_ALONE)),
+            metrics: self.process.metrics.clone(),
+            alone: process
+                .map_or_else(|| Arc::new(Alone::new(MOST_ALONE)), |process| process.alone.clone()),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) use self::route::{Ended, RouteMetrics};
 use self::names::{BUCKETS, Named};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{
-    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use std::{
     fmt,
@@ -21,6 +21,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Where everything is counted. Clones count in the same place.
@@ -62,16 +63,12 @@ const METADATA: Metadata<'static> = Metadata::new("tollgate", Level::INFO, None)
 
 impl Metrics {
     /// Nothing is counted yet.
-    ///
-    /// # Errors
-    ///
-    /// If the names of histograms were wrong, which a test excludes.
-    pub(crate) fn new() -> Result<Self, BuildError> {
-        let mut builder = PrometheusBuilder::new();
-        for name in names::HISTOGRAMS {
-            builder =
-                builder.set_buckets_for_metric(Matcher::Full(name.name.to_owned()), BUCKETS)?;
-        }
+    pub(crate) fn new() -> Self {
+        let builder = names::HISTOGRAMS.iter().fold(PrometheusBuilder::new(), |builder, of| {
+            builder
+                .set_buckets_for_metric(Matcher::Full(of.name.to_owned()), BUCKETS)
+                .unwrap_or_else(|_| unreachable!("there are buckets"))
+        });
         let recorder = builder.build_recorder();
         for Named { name, help } in names::all() {
             recorder.describe_counter((*name).into(), None, (*help).into());
@@ -86,7 +83,7 @@ impl Metrics {
         let metrics =
             Self(Arc::new(Inner { recorder, handle, workers: std::sync::Mutex::default() }));
         metrics.gauge(&names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
-        Ok(metrics)
+        metrics
     }
 
     pub(crate) fn worker(&self) -> Arc<WorkerGauges> {
@@ -130,6 +127,22 @@ impl Metrics {
     /// What became of callbacks.
     pub(crate) fn callbacks(&self, what: &'static str) -> Counter {
         self.counter(&names::CALLBACKS, &[("event", what)])
+    }
+
+    /// A configuration was taken up, or refused.
+    pub(crate) fn config_loaded(&self, applied: bool) {
+        self.gauge(&names::RELOADED, &[]).set(f64::from(u8::from(applied)));
+        if applied {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.gauge(&names::LOADED_AT, &[]).set(now.as_secs_f64());
+        }
+    }
+
+    /// That was not the first one.
+    pub(crate) fn config_reloaded(&self, applied: bool) {
+        let outcome = if applied { "applied" } else { "refused" };
+        self.counter(&names::RELOADS, &[("outcome", outcome)]).increment(1);
+        self.config_loaded(applied);
     }
 
     pub(crate) fn set_store_up(&self, store: &str, up: bool) {
@@ -184,7 +197,7 @@ mod tests {
 
     #[test]
     fn names_and_help() {
-        let metrics = Metrics::new().unwrap();
+        let metrics = Metrics::new();
         let gauges = metrics.worker();
         let _present = Present::new(&gauges, |worker| &worker.connections);
         metrics.attempts("images", "primary", "delivered").increment(2);

@@ -41,11 +41,23 @@ pub(super) const HELD: Named = named(
 );
 pub(super) const CALLBACKS: Named =
     named("tollgate_callbacks_total", "Callbacks that were delivered, tried again or given up.");
+pub(super) const RELOADS: Named = named(
+    "tollgate_config_reloads_total",
+    "Configurations that were read again, by outcome: applied or refused.",
+);
 pub(super) const UNMATCHED: Named =
     named("tollgate_unmatched_total", "Failures of providers that no rule of a profile knows.");
 
 pub(super) const BUILD_INFO: Named =
     named("tollgate_build_info", "Always 1; the version is in the label.");
+pub(super) const RELOADED: Named = named(
+    "tollgate_config_last_reload_successful",
+    "Whether the configuration that was read last is the one in use.",
+);
+pub(super) const LOADED_AT: Named = named(
+    "tollgate_config_loaded_timestamp_seconds",
+    "When the configuration in use was taken up, in seconds since 1970.",
+);
 pub(super) const CONNECTIONS: Named = named("tollgate_connections", "Connections from clients.");
 pub(super) const ACTIVE: Named =
     named("http_server_active_requests", "Requests whose answers are not at their end.");
@@ -74,10 +86,10 @@ pub(super) const OWN: Named = named(
 /// All counters.
 pub(super) fn all() -> impl Iterator<Item = &'static Named> {
     const ALL: &[Named] =
-        &[REQUESTS, BROKEN, BYTES, LIMITS, ATTEMPTS, LEDGER, HELD, CALLBACKS, UNMATCHED];
+        &[REQUESTS, BROKEN, BYTES, LIMITS, ATTEMPTS, LEDGER, HELD, CALLBACKS, RELOADS, UNMATCHED];
     ALL.iter()
 }
 
 pub(super) const GAUGES: &[Named] =
-    &[BUILD_INFO, CONNECTIONS, ACTIVE, BUFFERED, STORE_UP, ENDPOINT_STATE];
+    &[BUILD_INFO, RELOADED, LOADED_AT, CONNECTIONS, ACTIVE, BUFFERED, STORE_UP, ENDPOINT_STATE];
 pub(super) const HISTOGRAMS: &[Named] = &[DURATION, PROVIDER, OWN];

@@ -2,7 +2,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{collections::BTreeMap, fmt};
 
 /// A profile as it is written down: a preset's file, or a `[profile.NAME]` table of a configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub struct Settings {
 }
 
 /// Where the state of the work stands. Work that has any other state is not done yet.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -45,7 +45,7 @@ pub struct WorkSettings {
 }
 
 /// One `[[rule]]`: conditions, all of which must hold, and what they mean.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -81,7 +81,7 @@ pub struct RuleSettings {
 }
 
 /// What a place in the JSON must hold: `at`, and at least one of the others.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -116,7 +116,7 @@ pub enum Scope {
 }
 
 /// A status, or several.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -128,7 +128,7 @@ pub enum StatusSettings {
 }
 
 /// What a header field must be.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 #[non_exhaustive]

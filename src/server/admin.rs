@@ -1,5 +1,6 @@
 //! The admin listener: is the process alive, should it get requests, and how is it?
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{
@@ -63,7 +64,7 @@ impl fmt::Debug for Admin {
 }
 
 /// Serves for as long as the process lives, so that a drain can be watched.
-pub(crate) async fn serve(listener: StdListener, admin: Arc<Admin>) {
+pub(crate) async fn serve(listener: StdListener, admin: Arc<ArcSwap<Admin>>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -84,7 +85,7 @@ pub(crate) async fn serve(listener: StdListener, admin: Arc<Admin>) {
         };
         let admin = admin.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = admin.answer(&request);
+            let answer = admin.load().answer(&request);
             async move { Ok::<_, Infallible>(answer) }
         });
         let connection = http1.serve_connection(TokioIo::new(stream), service);

@@ -1,17 +1,16 @@
 //! One connection, from its first byte to its last.
 
 use super::{
-    Options, Stack,
-    edge::Edge,
-    ingress::Peer,
+    Stack,
+    edge::{Client, Edge},
+    generation::{Current, Generation},
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
     tls::{Handshake, Tls},
 };
 use crate::{
-    NormalizeLayer,
     forward::Hold,
-    metrics::{Present, RouteMetrics, WorkerGauges},
+    metrics::{Present, WorkerGauges},
     signal::Signal,
 };
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::{
     future::{Future, poll_fn},
     net::SocketAddr,
@@ -33,25 +32,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The most requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 250;
-/// How often an HTTP/2 client is asked whether it is still there.
-const PING: Duration = Duration::from_secs(20);
-/// The most header fields that hyper has room for without asking for memory, which is its default.
-const HTTP1_FIELDS: usize = 100;
-/// The largest header list that h2 takes before it refuses by itself, without an envelope: well above our own
-/// limit, which answers with one, and small enough for every stream of a connection to have one.
-fn http2_header_list(head_bytes: usize) -> u32 {
-    u32::try_from(head_bytes.saturating_mul(4)).unwrap_or(u32::MAX).max(64 * 1024)
-}
-
 /// What a connection's bytes go through: a socket, with TLS or without.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
 /// A connection, but for its bytes.
-struct Accepted {
+struct Accepted<S> {
+    /// What was served with when it was accepted: how its bytes are read, and its deadlines, stay as they were then.
+    generation: Arc<Generation<S>>,
     peer: SocketAddr,
     /// Its place among those that may be at a time.
     place: Hold,
@@ -60,60 +49,39 @@ struct Accepted {
 
 /// What the connections of one worker share.
 pub(super) struct Connections<S> {
-    stack: S,
-    options: Arc<Options>,
-    normalize: NormalizeLayer,
-    drain: Signal,
-    unrouted: Arc<RouteMetrics>,
-    gauges: Arc<WorkerGauges>,
-    http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    pub(super) current: Arc<Current<S>>,
+    /// The worker's.
+    pub(super) number: usize,
+    pub(super) drain: Signal,
+    pub(super) gauges: Arc<WorkerGauges>,
 }
 
 impl<S: Stack> Connections<S> {
-    pub(super) fn new(
-        stack: S,
-        options: Arc<Options>,
-        drain: Signal,
-        unrouted: Arc<RouteMetrics>,
-        gauges: Arc<WorkerGauges>,
-    ) -> Self {
-        let mut http1 = http1::Builder::new();
-        // Above the scanner's own limits, so that hyper never refuses by itself.
-        http1.max_buf_size(2 * options.limits.head_bytes.max(16 * 1024)).half_close(false);
-        if options.limits.fields > HTTP1_FIELDS {
-            http1.max_headers(options.limits.fields);
-        }
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(http2_header_list(options.limits.head_bytes))
-            .keep_alive_interval(PING);
-        let normalize = NormalizeLayer::new(options.catalog.clone());
-        Self { stack, options, normalize, drain, unrouted, gauges, http1, http2 }
+    /// What is served with at present.
+    pub(super) fn generation(&self) -> Arc<Generation<S>> {
+        self.current.load()[self.number].clone()
     }
 
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Hold) {
         let _present = Present::new(&self.gauges, |worker| &worker.connections);
-        let accepted = Accepted { peer, place, state: Arc::default() };
-        match &self.options.tls {
-            None => self.serve_stream(self.watched(stream, &accepted), accepted, None).await,
+        let generation = self.generation();
+        let accepted = Accepted { generation, peer, place, state: Arc::default() };
+        match accepted.generation.options.tls.clone() {
+            None => {
+                let stream = accepted.watched(stream);
+                self.serve_stream(stream, accepted, None).await;
+            }
             // In a box of its own: a connection without TLS needs no room for one with it.
             Some(tls) => Box::pin(self.serve_tls(tls, stream, accepted)).await,
         }
     }
 
-    /// The socket, whose peer has to take what it is sent. Beneath TLS, whose buffers would hide that it does not.
-    fn watched(&self, stream: TcpStream, accepted: &Accepted) -> Stall<TcpStream> {
-        Stall::new(stream, self.options.send_timeout, accepted.state.clone())
-    }
-
-    async fn serve_tls(&self, tls: &Tls, stream: TcpStream, accepted: Accepted) {
-        let handshake = tls.accept(stream, |stream| self.watched(stream, &accepted));
+    async fn serve_tls(&self, tls: Arc<Tls>, stream: TcpStream, accepted: Accepted<S>) {
+        let handshake = tls.accept(stream, |stream| accepted.watched(stream));
+        let patience = accepted.generation.options.limits.header_timeout;
         let handshake = tokio::select! {
-            handshake = timeout(self.options.limits.header_timeout, handshake) => handshake,
+            handshake = timeout(patience, handshake) => handshake,
             () = self.drain.begun() => return,
         };
         match handshake {
@@ -130,11 +98,12 @@ impl<S: Stack> Connections<S> {
     async fn serve_stream<T: Stream>(
         &self,
         mut stream: T,
-        accepted: Accepted,
+        accepted: Accepted<S>,
         names: Option<Vec<String>>,
     ) {
+        let Accepted { generation, peer, place, state } = accepted;
         // Over TLS too: what is spoken counts, whatever ALPN has agreed on.
-        let first = detect(&mut stream, self.options.limits.header_timeout);
+        let first = detect(&mut stream, generation.options.limits.header_timeout);
         let detected = tokio::select! {
             detected = first => detected,
             () = self.drain.begun() => Ok(None),
@@ -148,52 +117,66 @@ impl<S: Stack> Connections<S> {
             }
             Err(_) => return,
         };
-        let Accepted { peer, place, state } = accepted;
-        let principal = names.as_ref().and_then(|names| self.options.certified.find(names));
-        let peer = Peer::new(peer.ip(), names.is_some(), &self.options.trusted_proxies);
-        let edge = Edge {
-            stack: self.stack.clone(),
-            normalize: self.normalize.clone(),
-            options: self.options.clone(),
-            peer: Arc::new(peer.known_as(principal)),
+        let edge = Edge::new(
+            self,
+            generation.clone(),
+            Client { address: peer.ip(), names },
             state,
             place,
-            unrouted: self.unrouted.clone(),
-            gauges: self.gauges.clone(),
-            answers: (protocol == Protocol::Http2).then(Arc::default),
-        };
+            (protocol == Protocol::Http2).then(Arc::default),
+        );
         match protocol {
-            Protocol::Http1 => self.serve_http1(stream, prefix, edge).await,
-            Protocol::Http2 => self.serve_http2(stream, prefix, edge).await,
+            Protocol::Http1 => self.serve_http1(stream, prefix, edge, &generation).await,
+            Protocol::Http2 => self.serve_http2(stream, prefix, edge, &generation).await,
         }
     }
 
-    async fn serve_http1(&self, stream: impl Stream, prefix: Bytes, edge: Edge<S>) {
-        let limits = self.options.limits.clone();
+    async fn serve_http1(
+        &self,
+        stream: impl Stream,
+        prefix: Bytes,
+        edge: Edge<S>,
+        generation: &Generation<S>,
+    ) {
+        let limits = generation.options.limits.clone();
         let io = TokioIo::new(ScanIo::new(stream, prefix, limits, edge.state.clone()));
         let service = service_fn(move |request| edge.call(request));
-        let connection = self.http1.serve_connection(io, service).with_upgrades();
+        let connection = generation.http1.serve_connection(io, service).with_upgrades();
         let drained = self.drain.begun();
         let graceful = |c: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(c);
         until(drained, || self.drain.has_begun(), connection, graceful).await;
     }
 
-    async fn serve_http2(&self, stream: impl Stream, prefix: Bytes, edge: Edge<S>) {
+    async fn serve_http2(
+        &self,
+        stream: impl Stream,
+        prefix: Bytes,
+        edge: Edge<S>,
+        generation: &Generation<S>,
+    ) {
         let (state, answers) = (edge.state.clone(), edge.answers.clone().unwrap_or_default());
         let service = service_fn(move |request| edge.call(request));
         let io = TokioIo::new(Rewind::new(stream, prefix));
-        let connection = self.http2.serve_connection(io, service);
+        let connection = generation.http2.serve_connection(io, service);
+        let options = &generation.options;
         let stop = async {
             tokio::select! {
                 () = self.drain.begun() => {}
-                () = idle(&state, self.options.limits.idle_timeout) => {}
+                () = idle(&state, options.limits.idle_timeout) => {}
             }
         };
         let graceful = |c: Pin<&mut _>| http2::Connection::graceful_shutdown(c);
         tokio::select! {
             () = until(stop, || true, connection, graceful) => {}
-            () = answers.stalled(self.options.send_timeout) => {}
+            () = answers.stalled(options.send_timeout) => {}
         }
+    }
+}
+
+impl<S> Accepted<S> {
+    /// The socket, whose peer has to take what it is sent. Beneath TLS, whose buffers would hide that it does not.
+    fn watched(&self, stream: TcpStream) -> Stall<TcpStream> {
+        Stall::new(stream, self.generation.options.send_timeout, self.state.clone())
     }
 }
 

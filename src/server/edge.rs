@@ -1,17 +1,18 @@
 //! The outermost service of a connection: everything that is about the connection and not about the request.
 
 use super::{
-    Options, Stack,
+    Stack,
+    connection::Connections,
+    generation::{Current, Generation},
     ingress::{Ingress, Peer},
     progress::{Answers, Progress},
     record::Record,
     scan::ConnState,
 };
 use crate::{
-    NormalizeLayer,
     envelope::ResponseBody,
     forward::Hold,
-    metrics::{Present, RouteMetrics, WorkerGauges},
+    metrics::{Present, WorkerGauges},
     normalize::rescue,
 };
 use bytes::Bytes;
@@ -20,9 +21,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use std::{
+    cell::RefCell,
     convert::Infallible,
     error::Error,
     future::Future,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -32,21 +35,73 @@ use tower_service::Service;
 
 /// What the requests of one connection share.
 pub(super) struct Edge<S> {
-    pub(super) stack: S,
-    pub(super) normalize: NormalizeLayer,
-    pub(super) options: Arc<Options>,
-    pub(super) peer: Arc<Peer>,
+    current: Arc<Current<S>>,
+    /// The worker's.
+    number: usize,
+    latest: RefCell<Latest<S>>,
+    client: Client,
     pub(super) state: Arc<ConnState>,
     /// The connection's place among those that may be at a time.
-    pub(super) place: Hold,
-    /// Where requests are counted that no route has.
-    pub(super) unrouted: Arc<RouteMetrics>,
-    pub(super) gauges: Arc<WorkerGauges>,
+    place: Hold,
+    gauges: Arc<WorkerGauges>,
     /// Of HTTP/2 alone: in HTTP/1 the socket tells.
     pub(super) answers: Option<Arc<Answers>>,
 }
 
+/// What the last request was served with.
+struct Latest<S> {
+    generation: Arc<Generation<S>>,
+    peer: Arc<Peer>,
+}
+
+/// The other end of the connection, whatever is made of it.
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    /// The names of its certificate; `None` without TLS.
+    pub(super) names: Option<Vec<String>>,
+}
+
+impl<S> Latest<S> {
+    fn new(generation: Arc<Generation<S>>, client: &Client) -> Self {
+        let options = &generation.options;
+        let principal = client.names.as_ref().and_then(|names| options.certified.find(names));
+        let peer = Peer::new(client.address, client.names.is_some(), &options.trusted_proxies);
+        Self { peer: Arc::new(peer.known_as(principal)), generation }
+    }
+}
+
 impl<S: Stack> Edge<S> {
+    pub(super) fn new(
+        connections: &Connections<S>,
+        generation: Arc<Generation<S>>,
+        client: Client,
+        state: Arc<ConnState>,
+        place: Hold,
+        answers: Option<Arc<Answers>>,
+    ) -> Self {
+        Self {
+            current: connections.current.clone(),
+            number: connections.number,
+            latest: RefCell::new(Latest::new(generation, &client)),
+            client,
+            state,
+            place,
+            gauges: connections.gauges.clone(),
+            answers,
+        }
+    }
+
+    /// What this request is served with: another than the last one, if the configuration has changed in between.
+    fn latest(&self) -> (Arc<Generation<S>>, Arc<Peer>) {
+        let mut latest = self.latest.borrow_mut();
+        let current = self.current.load();
+        let generation = &current[self.number];
+        if !Arc::ptr_eq(generation, &latest.generation) {
+            *latest = Latest::new(generation.clone(), &self.client);
+        }
+        (latest.generation.clone(), latest.peer.clone())
+    }
+
     /// Answers one request.
     pub(super) fn call(
         &self,
@@ -65,17 +120,18 @@ impl<S: Stack> Edge<S> {
         let http1 = version != Version::HTTP_2;
         let state = self.state.clone();
         let answers = self.answers.clone();
-        let record = Record::start(request.method(), &self.options);
+        let (generation, peer) = self.latest();
+        let options = &generation.options;
+        let record = Record::start(request.method(), options);
         request.extensions_mut().insert(record.clone());
-        let unrouted = self.unrouted.clone();
         let present = Present::new(&self.gauges, |worker| &worker.requests);
-        let mut service = self.normalize.layer(Ingress {
-            inner: self.stack.clone(),
-            peer: self.peer.clone(),
-            limits: self.options.limits.clone(),
-            body_timeout: self.options.body_timeout,
-            private_trailers: self.options.private_trailers.clone(),
-            tells_client: self.options.tells_client,
+        let mut service = generation.normalize.layer(Ingress {
+            inner: generation.stack.clone(),
+            peer,
+            limits: options.limits.clone(),
+            body_timeout: options.body_timeout,
+            private_trailers: options.private_trailers.clone(),
+            tells_client: options.tells_client,
             state: self.state.clone(),
             refused,
         });
@@ -89,7 +145,7 @@ impl<S: Stack> Edge<S> {
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            record.answered(&mut response, &unrouted);
+            record.answered(&mut response, &generation.unrouted);
             if response.body().is_end_stream() {
                 record.ended();
             }

@@ -1,7 +1,8 @@
 //! The listener: sockets, HTTP/1 and HTTP/2, deadlines, drain.
 //!
 //! One current-thread runtime for each worker, each with a listener of its own on the same address
-//! (`SO_REUSEPORT`): a connection, its requests and the provider connections that they use stay on one thread.
+//! (`SO_REUSEPORT`): a connection, its requests and the provider connections that they use stay on one thread. What they
+//! serve with is a [generation](generation), which another one can follow while they run.
 //!
 //! ```text
 //! listen ── worker ── connection ── (TLS) ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
@@ -11,21 +12,25 @@ pub(crate) mod access_log;
 pub(crate) mod admin;
 mod connection;
 mod edge;
+mod generation;
 mod ingress;
 mod listen;
 mod progress;
 mod record;
 mod scan;
+mod slots;
 mod stall;
 pub(crate) mod tls;
 mod worker;
+mod workers;
 
 pub(crate) use self::{
     ingress::ClientBody,
     listen::Listeners,
     record::Record,
     scan::is_authority,
-    worker::{Drain, WorkerStack, run_worker},
+    worker::{Drain, WorkerStack},
+    workers::{StartError, Threads, Workers},
 };
 
 use self::tls::Tls;
@@ -88,6 +93,8 @@ pub(crate) struct Options {
     pub(crate) tells_client: bool,
     /// Connections at a time, for each worker.
     pub(crate) max_connections: usize,
+    /// How long requests may go on when the process is to end.
+    pub(crate) drain_timeout: Duration,
     /// Whether every request leaves a line in the log.
     pub(crate) access_log: bool,
     /// Where, if that is not the log of everything else.
@@ -95,6 +102,16 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// For one worker: what requests count references of is its own, so that no two cores write to one place for them.
+    fn worker(&self) -> Self {
+        Self {
+            catalog: Arc::new((*self.catalog).clone()),
+            limits: Arc::new((*self.limits).clone()),
+            private_trailers: self.private_trailers.as_deref().map(Arc::from),
+            ..self.clone()
+        }
+    }
+
     /// Limits of heads and of idle connections.
     pub(crate) fn limits(
         head_bytes: usize,

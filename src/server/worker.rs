@@ -1,15 +1,9 @@
-use super::{Options, Stack, connection::Connections};
-use crate::{
-    alone::Alone,
-    forward::Hold,
-    metrics::{RouteMetrics, WorkerGauges},
-    signal::Signal,
-};
+use super::{Stack, connection::Connections, generation::Current, slots::Slots};
+use crate::{forward::Hold, gateway::WorkerProcess, metrics::RouteMetrics, signal::Signal};
 use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
-    runtime,
-    sync::Semaphore,
+    runtime::{self, Handle},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -25,48 +19,52 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How a worker ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Drain {
-    /// No new connections, no new requests; what runs may finish…
+    /// No new connections, no new requests; what runs may finish within the time that the configuration gives it.
     pub(crate) begin: Signal,
-    /// …within this time.
-    pub(crate) timeout: Duration,
-    /// Tells streams when it is over.
+    /// Tells streams when that is over.
     pub(crate) cut_off: Signal,
 }
 
-/// What one worker serves with.
+/// What a configuration comes to for one worker.
 pub(crate) struct WorkerStack<S, W> {
     pub(crate) stack: S,
     /// What wants to be done before the first request.
     pub(crate) warm_up: W,
-    /// Who goes on without clients.
-    pub(crate) alone: Arc<Alone>,
     /// Where requests are counted that no route has.
     pub(crate) unrouted: Arc<RouteMetrics>,
-    pub(crate) gauges: Arc<WorkerGauges>,
 }
 
-/// Serves one listener on this thread, after its warm-up and `on_ready`, until the drain has begun and everything has ended, or its time is over.
+/// One worker, whatever it serves with.
+pub(super) struct Place<S> {
+    pub(super) listener: StdListener,
+    /// Its place in `current`.
+    pub(super) number: usize,
+    pub(super) process: WorkerProcess,
+    pub(super) current: Arc<Current<S>>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) drain: Drain,
+}
+
+/// Serves one listener on this thread, after the warm-up and `on_ready`, until the drain has begun and everything has ended, or its time is over.
 ///
 /// # Errors
 ///
 /// When the runtime or the listener cannot be set up.
-pub(crate) fn run_worker<S: Stack>(
-    listener: StdListener,
-    worker: WorkerStack<S, impl Future<Output = ()>>,
-    options: Arc<Options>,
-    drain: Drain,
-    on_ready: impl FnOnce(),
+pub(super) fn run_worker<S: Stack>(
+    place: Place<S>,
+    warm_up: impl Future<Output = ()>,
+    on_ready: impl FnOnce(Handle),
 ) -> io::Result<()> {
-    let WorkerStack { stack, warm_up, alone, unrouted, gauges } = worker;
+    let Place { listener, number, process, current, slots, drain } = place;
+    let WorkerProcess { alone, gauges } = process;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         warm_up.await;
-        on_ready();
+        on_ready(Handle::current());
         let tasks = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(options.max_connections));
-        let connections = Connections::new(stack, options, drain.begin.clone(), unrouted, gauges);
-        let connections = Arc::new(connections);
+        let connections =
+            Arc::new(Connections { current, number, drain: drain.begin.clone(), gauges });
         tokio::select! {
             () = accept(&listener, &connections, &slots, &tasks) => {}
             () = drain.begin.begun() => {}
@@ -78,7 +76,8 @@ pub(crate) fn run_worker<S: Stack>(
             tasks.wait().await;
             alone.idle().await;
         };
-        if timeout(drain.timeout, ended()).await.is_err() {
+        let patience = connections.generation().options.drain_timeout;
+        if timeout(patience, ended()).await.is_err() {
             let left = tasks.len();
             tracing::warn!(
                 connections = left,
@@ -99,14 +98,12 @@ pub(crate) fn run_worker<S: Stack>(
 async fn accept<S: Stack>(
     listener: &TcpListener,
     connections: &Arc<Connections<S>>,
-    slots: &Arc<Semaphore>,
+    slots: &Slots,
     tasks: &TaskTracker,
 ) {
     let mut complained: Option<Instant> = None;
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else {
-            return;
-        };
+        let slot = slots.take().await;
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {

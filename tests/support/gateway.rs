@@ -20,6 +20,9 @@ use tollgate::Catalog;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_tollgate");
 
+/// What configurations are called.
+pub const FILE: &str = "tollgate.toml";
+
 /// Callers with keys, and providers whose answers say how far the work is.
 pub const TABLES: &str = r#"
 [auth]
@@ -205,12 +208,16 @@ impl Setup {
 
     /// The configuration file.
     pub fn write(&self) -> PathBuf {
+        self.directory.file(FILE, self.text())
+    }
+
+    /// What it says.
+    pub fn text(&self) -> String {
         let workers = if self.server.contains("workers") { "" } else { "workers = 1\n" };
-        let text = format!(
+        format!(
             "[server]\n{workers}{}\n[catalog]\npreset = \"{}\"\n{}{}{}",
             self.server, self.preset, self.tables, self.upstreams, self.routes
-        );
-        self.directory.file("tollgate.toml", text)
+        )
     }
 
     /// Starts the gateway, and returns when it listens.
@@ -243,7 +250,7 @@ pub struct Gateway {
     /// What clients have read.
     pub answers: Arc<Mutex<Vec<u8>>>,
     secrets: Vec<String>,
-    _directory: Option<Directory>,
+    directory: Option<Directory>,
 }
 
 #[derive(Debug, Default)]
@@ -317,7 +324,7 @@ impl Gateway {
             reader: Some(reader),
             answers: Arc::default(),
             secrets,
-            _directory: directory,
+            directory,
         };
         let listening = gateway.logged(|line| line["message"] == "listening").await;
         let address = |name: &str| listening[name].as_str().map(|a| a.parse().unwrap());
@@ -404,6 +411,26 @@ impl Gateway {
     /// The access log's line of a request.
     pub async fn request_line(&self, request_id: &str) -> Value {
         self.logged(|line| line["message"] == "request" && line["request_id"] == request_id).await
+    }
+
+    /// Where its configuration is, and what stands beside it.
+    pub fn directory(&self) -> &Directory {
+        self.directory.as_ref().unwrap()
+    }
+
+    /// Has it read this configuration in the place of its own; what it says became of that.
+    pub async fn reload(&self, setup: &Setup) -> Value {
+        self.directory().file(FILE, setup.text());
+        self.reload_by(|| self.signal("HUP")).await
+    }
+
+    /// Waits for what becomes of the configuration after this.
+    pub async fn reload_by(&self, cause: impl FnOnce()) -> Value {
+        let reloads = || self.log().into_iter().filter(|line| line["why"].is_string());
+        let before = reloads().count();
+        cause();
+        self.logged(|_| reloads().count() > before).await;
+        reloads().next_back().unwrap()
     }
 
     /// Sends a signal, such as `TERM`.

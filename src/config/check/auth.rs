@@ -21,6 +21,7 @@ impl Checker<'_, '_> {
         }
         if let Some(file) = &mut auth.keys_file {
             *file = directory.join(&*file);
+            self.report.reads(file);
             match keys_file::read(file) {
                 Ok(digests) => auth.file_digests = digests,
                 Err(mistakes) => mistakes

@@ -139,13 +139,17 @@ impl Checker<'_, '_> {
         }
         let schema = match source {
             SchemaSource::Text(text) => self.parse_schema(text, None, catalog, place),
-            SchemaSource::File(file) => match source::read_text(&directory.join(file)) {
-                Ok(text) => self.parse_schema(&text, Some(file), catalog, place),
-                Err(message) => {
-                    self.error(place, format!("{}: {message}", printable_path(file)), None);
-                    None
+            SchemaSource::File(file) => {
+                let path = directory.join(file);
+                self.report.reads(&path);
+                match source::read_text(&path) {
+                    Ok(text) => self.parse_schema(&text, Some(file), catalog, place),
+                    Err(message) => {
+                        self.error(place, format!("{}: {message}", printable_path(file)), None);
+                        None
+                    }
                 }
-            },
+            }
         };
         known.insert(source.clone(), schema.clone());
         schema

@@ -69,6 +69,7 @@ mod tests {
     use crate::{
         catalog::Mistake,
         config::{diagnostic::Report, source},
+        file_stamps::FileStamps,
     };
     use std::path::Path;
 
@@ -76,7 +77,8 @@ mod tests {
     fn catalog_mistakes() {
         let text = "[catalog]\nfields = [\"source\"]\n[catalog.entries.rate_limited]\nstatus = 200\nmessage = \"${WORDS} {limit}\"\n";
         let env = |name: &str| (name == "WORDS").then(|| "sk-5ecret".to_owned());
-        let mut report = Report::new(Path::new("f"), text);
+        let mut files = FileStamps::default();
+        let mut report = Report::new(Path::new("f"), text, &mut files);
         let (root, damaged) = source::document(text, &env, &mut report).unwrap();
         let mistake = |path: &[&str], message: &str| Mistake {
             path: path.iter().map(|key| (*key).to_owned()).collect(),

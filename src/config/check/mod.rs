@@ -91,6 +91,7 @@ impl Checker<'_, '_> {
         if let Some(file) = &mut server.limits_ca_file {
             *file = directory.join(&*file);
             let (path, is_tls) = (KeyPath::default().key("server"), server.limits.is_tls());
+            self.report.reads(file);
             if let Err(message) = check_ca_file(file) {
                 self.error(&path.key("limits_ca_file"), message, None);
             } else if !is_tls && self.is_readable(&path.key("limits")) {

@@ -38,7 +38,8 @@ impl Checker<'_, '_> {
         if certificates && tls.client_auth == ClientAuth::None {
             self.no_certificates("client_auth");
         }
-        match tls::read(&Files::from(&*tls)) {
+        let files = Files::from(&*tls);
+        match tls::read(&files) {
             Ok(pair) => {
                 let now = SystemTime::now();
                 if let Some(warning) = pair.not_after.and_then(|end| tls::expiry_warning(end, now))
@@ -46,9 +47,13 @@ impl Checker<'_, '_> {
                     self.warning(&path.key("cert_file"), warning);
                 }
             }
-            Err(mistakes) => mistakes.iter().for_each(|mistake| {
-                self.error(&path.key(mistake.file.key()), mistake.to_string(), None);
-            }),
+            Err(mistakes) => {
+                // Good ones are taken up by themselves when they change; these stand in the way of all the rest.
+                files.paths().for_each(|file| self.report.reads(file));
+                for mistake in &mistakes {
+                    self.error(&path.key(mistake.file.key()), mistake.to_string(), None);
+                }
+            }
         }
     }
 

@@ -28,6 +28,7 @@ impl Checker<'_, '_> {
             }
             if let Some(file) = &mut upstream.ca_file {
                 *file = directory.join(&*file);
+                self.report.reads(file);
                 if let Err(message) = check_ca_file(file) {
                     self.error(&path.key("ca_file"), message, None);
                 }

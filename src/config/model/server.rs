@@ -82,6 +82,9 @@ pub struct Server {
     pub max_connections: NonZeroUsize,
     /// Whether to log a line for each request. Default: `true`.
     pub access_log: bool,
+    /// Whether the configuration is taken up when its file, or one that it names, has changed: within two or three seconds, and as a whole. SIGHUP
+    /// has it read again in any case. Default: `true`.
+    pub watch: bool,
 }
 
 impl Default for Server {
@@ -113,6 +116,7 @@ impl Default for Server {
             max_buffered_bytes: Size::kib(256 * 1024),
             max_connections: const { NonZeroUsize::new(10_000).unwrap() },
             access_log: true,
+            watch: true,
         }
     }
 }

@@ -68,6 +68,7 @@ max_uri_bytes = "4KiB"
 max_connections = 7
 max_buffered_bytes = "64MiB"
 access_log = false
+watch = false
 store = "sqlite://${NOWHERE:-k.db}"
 limits = "local"
 limits_timeout = "20ms"

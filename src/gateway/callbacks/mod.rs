@@ -56,8 +56,10 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
-    pub(super) fn new(config: &Config) -> Self {
+    /// Those of a configuration; who waits for the one `before` waits for this one too.
+    pub(super) fn new(config: &Config, before: Option<&Self>) -> Self {
         let table = &config.callbacks;
+        let places = |most| Arc::new(Semaphore::new(most));
         Self {
             secrets: CallbackSecrets::new(table.secrets()),
             guard: Guard::new(table.allow.iter().map(|network| network.get())),
@@ -66,9 +68,10 @@ impl Callbacks {
                 route.callback.as_ref().is_some_and(|callback| callback.result.is_none())
             }),
             max_bytes: table.max_bytes.map_or(MAX_BYTES, |bytes| bytes.get()),
-            wake: Arc::default(),
-            early: Arc::new(Semaphore::new(called::MOST_EARLY)),
-            lookups: Arc::new(Semaphore::new(take::MOST_LOOKUPS)),
+            wake: before.map(|before| before.wake.clone()).unwrap_or_default(),
+            early: before.map_or_else(|| places(called::MOST_EARLY), |before| before.early.clone()),
+            lookups: before
+                .map_or_else(|| places(take::MOST_LOOKUPS), |before| before.lookups.clone()),
         }
     }
 

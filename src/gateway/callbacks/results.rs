@@ -241,10 +241,10 @@ where
 }
 
 impl Plan {
-    /// Who asks for results without a caller: with connections of its own, as one of so many workers.
-    pub(crate) fn results(&self, workers: usize) -> impl Results + use<> {
-        let worker = self.common();
-        let targets = self.targets(&worker, workers);
+    /// Who asks for results without a caller: with connections of its own, as if there were no other worker.
+    pub(crate) fn results(&self) -> impl Results + use<> {
+        let worker = self.common(None);
+        let targets = self.targets(&worker, None);
         let stacks = self.routes.iter().map(|route| {
             let target = targets.get(&*route.upstream).cloned();
             let inner =

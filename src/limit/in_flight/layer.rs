@@ -80,6 +80,14 @@ impl InFlightLimitLayer {
         self
     }
 
+    /// Counts together with another layer, whatever each of them allows: one that takes its place, such as with another number. Both count by the
+    /// same [`key`](Self::key). Default: only together with its own clones.
+    #[must_use]
+    pub fn together_with(mut self, other: &Self) -> Self {
+        self.places = other.places.clone();
+        self
+    }
+
     /// Refuses in the words of this catalog.
     #[must_use]
     pub fn catalog(mut self, catalog: Arc<Catalog>) -> Self {

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Where everything is, in PEM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Files {
     /// The certificate, and those between it and an authority, in this order.
     pub(crate) certificate: PathBuf,
@@ -31,11 +31,19 @@ pub(crate) struct Files {
 }
 
 /// Whose certificates clients have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClientCa {
     pub(crate) file: PathBuf,
     /// Whether a client without one is refused.
     pub(crate) required: bool,
+}
+
+impl Files {
+    /// All of them.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let ca = self.client_ca.as_ref().map(|ca| &*ca.file);
+        [&*self.certificate, &*self.key].into_iter().chain(ca)
+    }
 }
 
 /// What the files say.

@@ -16,7 +16,8 @@ pub(crate) use self::{
     watch::Watch,
 };
 
-use self::{files::Pair, watch::Stamp};
+use self::files::Pair;
+use crate::file_stamps::FileStamps;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use std::fmt;
@@ -26,7 +27,7 @@ pub(crate) struct Tls {
     files: Files,
     config: ArcSwap<ServerConfig>,
     /// As the files were when the first of it was read.
-    first: (Stamp, Pair),
+    first: (FileStamps, Pair),
 }
 
 impl Tls {
@@ -37,9 +38,14 @@ impl Tls {
     /// Everything that is wrong with them.
     pub(crate) fn open(files: Files) -> Result<Self, Vec<Mistake>> {
         // Before they are read, so that no change is missed.
-        let stamp = Stamp::of(&files);
+        let stamp = FileStamps::of(files.paths());
         let pair = read(&files)?;
         Ok(Self { files, config: ArcSwap::new(pair.config.clone()), first: (stamp, pair) })
+    }
+
+    /// What it is made of.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
     }
 }
 

@@ -1,8 +1,8 @@
 use super::{Files, Pair, Tls, expiry_warning, files::File, read};
+use crate::file_stamps::FileStamps;
 use std::{
     convert::Infallible,
-    fmt, fs, io,
-    os::unix::fs::MetadataExt,
+    fmt, io,
     path::Path,
     sync::{
         Arc,
@@ -47,33 +47,13 @@ impl fmt::Debug for Watch {
     }
 }
 
-/// What tells one state of the files from another. Links are followed: Kubernetes changes a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp([Option<FileStamp>; 3]);
-
-/// Device, inode, length, change of the content, change of anything.
-type FileStamp = (u64, u64, u64, (i64, i64), (i64, i64));
-
-impl Stamp {
-    pub(super) fn of(files: &Files) -> Self {
-        let ca = files.client_ca.as_ref().map(|ca| &*ca.file);
-        Self([Some(&*files.certificate), Some(&*files.key), ca].map(|file| stamp(file?)))
-    }
-}
-
-fn stamp(file: &Path) -> Option<FileStamp> {
-    let data = fs::metadata(file).ok()?;
-    let (content, any) = ((data.mtime(), data.mtime_nsec()), (data.ctime(), data.ctime_nsec()));
-    Some((data.dev(), data.ino(), data.len(), content, any))
-}
-
 /// What the thread does.
 pub(super) struct Watcher {
     tls: Arc<Tls>,
     /// The files as they are in use.
-    used: Stamp,
+    used: FileStamps,
     /// As they were when they could not be used, and whether that was said.
-    bad: Option<(Stamp, bool)>,
+    bad: Option<(FileStamps, bool)>,
     not_after: Option<SystemTime>,
     warned: Option<Instant>,
 }
@@ -89,7 +69,7 @@ impl Watcher {
     /// Looks at the files once.
     pub(super) fn look(&mut self) {
         let files = &self.tls.files;
-        let now = Stamp::of(files);
+        let now = self.used.again();
         if now == self.used {
             self.bad = None;
             self.warn();

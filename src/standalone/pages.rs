@@ -1,0 +1,70 @@
+//! What the admin listener tells.
+
+use super::stores::{Health, Stores, is_up};
+use crate::{
+    config::Config,
+    gateway::Plan,
+    server::admin::{Access, Admin, Page},
+    signal::Signal,
+};
+use std::{net::SocketAddr, sync::Arc};
+
+/// The pages about this configuration; `address` is where they are.
+pub(super) fn admin(
+    config: &Config,
+    plan: &Arc<Plan>,
+    stores: &Stores,
+    stopping: &Signal,
+    address: Option<SocketAddr>,
+) -> Admin {
+    let not_ready = Box::new({
+        let (plan, stopping, ledger) = (plan.clone(), stopping.clone(), stores.ledger_health());
+        move || not_ready(&plan, &stopping, &ledger)
+    });
+    Admin { access: access(config, address), not_ready, pages: pages(plan, stores) }
+}
+
+/// Who may see more than whether the gateway is alive and ready.
+fn access(config: &Config, address: Option<SocketAddr>) -> Access {
+    match &config.server.admin_token {
+        Some(token) => Access::Token(token.expose().into()),
+        None if address.is_some_and(|address| !address.ip().is_loopback()) => Access::Nobody,
+        None => Access::Anybody,
+    }
+}
+
+fn not_ready(plan: &Plan, stopping: &Signal, ledger: &Health) -> Vec<String> {
+    let reasons = [
+        (stopping.has_begun(), "draining"),
+        (is_up(ledger) == Some(false), "the store of balances, tasks and keys is away"),
+        (plan.counters_refuse(), "the store of limits is away, and a limit refuses without it"),
+    ];
+    reasons.into_iter().filter(|(is, _)| *is).map(|(_, reason)| reason.to_owned()).collect()
+}
+
+fn pages(plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
+    let (endpoints, unmatched) = (plan.clone(), plan.clone());
+    vec![
+        Page {
+            path: "/metrics",
+            // Prometheus' text format, version 0.0.4.
+            content_type: "text/plain; version=0.0.4",
+            make: metrics(plan.clone(), stores),
+        },
+        Page::json("/endpoints", move || endpoints.endpoints_report()),
+        Page::json("/unmatched", move || unmatched.unmatched_report()),
+    ]
+}
+
+fn metrics(plan: Arc<Plan>, stores: &Stores) -> Box<dyn Fn() -> String + Send + Sync> {
+    let stores = [("keys", stores.key_health()), ("ledger", stores.ledger_health())];
+    Box::new(move || {
+        for (store, health) in &stores {
+            if let Some(is_up) = is_up(health) {
+                plan.process.metrics.set_store_up(store, is_up);
+            }
+        }
+        plan.measure();
+        plan.process.metrics.render()
+    })
+}
