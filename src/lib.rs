@@ -61,6 +61,8 @@ pub mod buffer;
 #[cfg(feature = "standalone")]
 mod callback;
 pub mod catalog;
+#[cfg(feature = "tls")]
+mod certificate;
 #[cfg(feature = "charge")]
 pub mod charge;
 #[cfg(feature = "profile")]

@@ -21,6 +21,8 @@ mod health;
 #[path = "upstreams/streams.rs"]
 mod streams;
 mod support;
+#[path = "upstreams/tls.rs"]
+mod tls;
 
 use serde_json::Value;
 use support::{

@@ -66,7 +66,7 @@ pub use self::{
         Digest, EndpointUrl, FieldName, Invalid, JsonPointer, JsonValue, KeyPrefix, Label,
         LimitKey, LimitName, Limits, Methods, Moment, Name, Network, Part, PathPattern,
         PathTemplate, Patience, PriceAmount, Rate, Realm, SchemaSource, Scope, ScopeTemplate,
-        Secret, Setting, Size, StoreAddress, Timeout, Token,
+        Secret, ServerName, Setting, Size, StoreAddress, Timeout, Token,
     },
 };
 

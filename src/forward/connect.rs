@@ -48,7 +48,7 @@ impl Connector {
         let inner = if endpoint.is_https() {
             #[cfg(feature = "tls")]
             {
-                Inner::Https(super::tls::connector(http, endpoint.http2(), roots))
+                Inner::Https(super::tls::connector(http, endpoint, roots))
             }
             #[cfg(not(feature = "tls"))]
             Inner::Http(http)

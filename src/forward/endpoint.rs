@@ -1,9 +1,11 @@
+#[cfg(feature = "tls")]
+use super::tls::{ClientCertificate, EndpointTls};
 use crate::Fault;
 use http::{
     HeaderName, HeaderValue, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, iter, sync::Arc, time::Duration};
 
 /// One provider: where it is, what it must be shown, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Endpoint {
     preserve_host: bool,
     response_fields: Option<Arc<[Box<str>]>>,
     http2: Http2,
+    #[cfg(feature = "tls")]
+    tls: EndpointTls,
     pub(super) timeouts: Timeouts,
     pub(super) pool: PoolLimits,
 }
@@ -193,6 +197,8 @@ impl Endpoint {
             preserve_host: false,
             response_fields: None,
             http2: Http2::default(),
+            #[cfg(feature = "tls")]
+            tls: EndpointTls::default(),
             timeouts: Timeouts::default(),
             pool: PoolLimits::default(),
         })
@@ -249,6 +255,40 @@ impl Endpoint {
         self
     }
 
+    /// Shows this certificate when the provider asks for one in the TLS handshake. Default: none.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not `https`.
+    #[cfg(feature = "tls")]
+    pub fn with_client_certificate(
+        mut self,
+        certificate: ClientCertificate,
+    ) -> Result<Self, InvalidEndpoint> {
+        if !self.is_https() {
+            return Err(InvalidEndpoint("a client certificate needs an https URL"));
+        }
+        self.tls.certificate = Some(certificate);
+        Ok(self)
+    }
+
+    /// The name, or address, that is asked for in the TLS handshake (SNI, which addresses have not) and that the provider's
+    /// certificate must be for. Where connections go, and `Host`, stay the URL's. Default: the URL's host.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither a DNS name nor an address, or the URL is not `https`.
+    #[cfg(feature = "tls")]
+    pub fn with_server_name(mut self, name: &str) -> Result<Self, InvalidEndpoint> {
+        if !self.is_https() {
+            return Err(InvalidEndpoint("a server name needs an https URL"));
+        }
+        let name = name.to_owned().try_into();
+        let name = name.map_err(|_| InvalidEndpoint("the server name is no DNS name or address"));
+        self.tls.server_name = Some(name?);
+        Ok(self)
+    }
+
     /// How long it may take.
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
@@ -272,9 +312,18 @@ impl Endpoint {
         &self.authority
     }
 
-    /// The host, without its port.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// The host, without its port, and the name of its certificate, if that is another one.
+    pub(super) fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        #[cfg(feature = "tls")]
+        let of_tls = self.tls.server_name();
+        #[cfg(not(feature = "tls"))]
+        let of_tls = None;
+        iter::once(Cow::Borrowed(&*self.name)).chain(of_tls)
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self) -> &EndpointTls {
+        &self.tls
     }
 
     /// What stands in `Host`.
@@ -350,6 +399,27 @@ mod tests {
         for (url, want) in table {
             let got = Endpoint::new(&url.parse().unwrap()).err().map(|e| e.to_string());
             assert_eq!(got.as_deref(), want, "{url}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn names_for_tls() {
+        let named = |url: &str, name| Endpoint::new(&url.parse().unwrap())?.with_server_name(name);
+        let table = [
+            ("https://a", "api.internal", None),
+            ("https://a", "10.0.0.1", None),
+            ("https://a", "::1", None),
+            ("https://a", "api.internal:443", Some("the server name is no DNS name or address")),
+            ("https://a", "", Some("the server name is no DNS name or address")),
+            ("http://a", "api.internal", Some("a server name needs an https URL")),
+        ];
+        for (url, name, want) in table {
+            let got = named(url, name);
+            assert_eq!(got.as_ref().err().map(ToString::to_string).as_deref(), want, "{name}");
+            if let Ok(endpoint) = got {
+                assert_eq!(endpoint.names().collect::<Vec<_>>(), ["a", name]);
+            }
         }
     }
 

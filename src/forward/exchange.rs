@@ -1,5 +1,7 @@
 //! One request to one endpoint, and its answer.
 
+#[cfg(feature = "tls")]
+use super::tls::is_refused;
 use super::{
     body::{Limits, UpstreamBody},
     endpoint::Endpoint,
@@ -265,10 +267,18 @@ fn fault_of(error: &hyper::Error, upload: Option<&Upload>) -> Fault {
         (UpstreamKind::Unexpected, Cause::Malformed)
     } else if was_not_processed(error) {
         (UpstreamKind::Unreachable, Cause::NotSent)
+    } else if is_refused(error) {
+        (UpstreamKind::Unreachable, Cause::Tls)
     } else {
         (UpstreamKind::Unreachable, Cause::Reset)
     };
     UpstreamFault::new(kind, cause).into()
+}
+
+/// Without TLS there are no certificates to refuse.
+#[cfg(not(feature = "tls"))]
+fn is_refused(_: &hyper::Error) -> bool {
+    false
 }
 
 /// Whether an HTTP/2 provider says that it has done nothing for the request: it refused the stream, or goes away and has not

@@ -40,7 +40,7 @@ mod upgrade;
 mod upload;
 
 #[cfg(feature = "tls")]
-pub use self::tls::Roots;
+pub use self::tls::{ClientCertificate, Roots};
 pub use self::{
     body::UpstreamBody,
     endpoint::{Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Timeouts},

@@ -16,6 +16,7 @@ use crate::{
     Catalog, ChargeLayer, Fault, ValidateLayer,
     buffer::Budget,
     catalog::InvalidCatalog,
+    certificate,
     config::{self, Config, Page, Success},
     edit::Edits,
     forward::InvalidEndpoint,
@@ -100,6 +101,7 @@ pub(crate) enum InvalidPlan {
     Route { name: String, error: InvalidRoute },
     Endpoint { upstream: String, error: InvalidEndpoint },
     Roots { upstream: String, error: rustls::pki_types::pem::Error },
+    ClientCertificate { upstream: String, mistakes: Vec<certificate::Mistake> },
     Profile { upstream: String, error: InvalidProfile },
     Limit { name: String, error: InvalidQuota },
     Counters(InvalidCounters),
@@ -113,6 +115,10 @@ impl fmt::Display for InvalidPlan {
             Self::Route { name, error } => write!(f, "route {name}: {error}"),
             Self::Endpoint { upstream, error } => write!(f, "upstream.{upstream}: {error}"),
             Self::Roots { upstream, error } => write!(f, "upstream.{upstream}.ca_file: {error}"),
+            Self::ClientCertificate { upstream, mistakes } => {
+                write!(f, "upstream.{upstream}: the client certificate")?;
+                mistakes.iter().try_for_each(|mistake| write!(f, "; {mistake}"))
+            }
             Self::Profile { upstream, error } => write!(f, "upstream.{upstream}.profile: {error}"),
             Self::Limit { name, error } => write!(f, "limit {name}: {error}"),
             Self::SealKeys(error) => write!(f, "tasks.seal_keys: {error}"),

@@ -7,16 +7,22 @@ use super::{
     provider::UploadBody,
 };
 use crate::{
-    Fault,
+    Fault, certificate,
     classify::Watch,
     config::{self, Config},
     fault::Outcome,
-    forward::{Credential, Endpoint, Forward, Http2, InvalidEndpoint, PoolLimits, Roots, Timeouts},
+    forward::{
+        ClientCertificate, Credential, Endpoint, Forward, Http2, InvalidEndpoint, PoolLimits,
+        Roots, Timeouts,
+    },
     metrics::Metrics,
     profile::{self, InvalidProfile, Profile},
     upstream::{Attempt, AttemptListener, Backoff, Ejection, Health, ReplayBody, Settings},
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use std::{collections::BTreeMap, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -114,10 +120,17 @@ pub(super) fn plan(
             continue;
         }
         let Some(url) = configured.url.get() else { continue };
+        let endpoint = endpoint(upstream, configured, &url.to_uri(), via).map_err(invalid)?;
+        let endpoint = match upstream.client_pair(configured).filter(|_| url.is_https()) {
+            Some(files) => endpoint
+                .with_client_certificate(client_certificate(name, files)?)
+                .map_err(invalid)?,
+            None => endpoint,
+        };
         let profile_name = configured.profile.as_ref().unwrap_or(&upstream.profile);
         let profile = profile(config, profile_name).map_err(invalid_profile)?;
         let identity = Identity {
-            endpoint: endpoint(upstream, configured, &url.to_uri(), via).map_err(invalid)?,
+            endpoint,
             roots: roots.clone(),
             ejection: ejection(upstream.ejection),
             profile: profile_name.clone(),
@@ -208,6 +221,10 @@ fn endpoint(
             max_idle: upstream.max_idle,
             idle_timeout: upstream.pool_idle_timeout.get(),
         });
+    let endpoint = match &configured.server_name {
+        Some(name) => endpoint.with_server_name(name.as_str())?,
+        None => endpoint,
+    };
     let credential = configured.credential.as_ref().and_then(config::Credential::header);
     let endpoint = match response_headers(upstream, credential.is_some()) {
         Some(names) => endpoint.with_response_fields(names),
@@ -234,7 +251,8 @@ fn profile(config: &Config, name: &str) -> Result<Profile, InvalidProfile> {
     let endpoints = || config.upstream.values().flat_map(|upstream| &upstream.endpoint);
     let uris: Vec<http::Uri> =
         endpoints().filter_map(|endpoint| Some(endpoint.url.get()?.to_uri())).collect();
-    let hosts = uris.iter().filter_map(http::Uri::host);
+    let names = endpoints().filter_map(|endpoint| Some(endpoint.server_name.as_ref()?.as_str()));
+    let hosts = uris.iter().filter_map(http::Uri::host).chain(names);
     let secrets = endpoints().filter_map(|endpoint| endpoint.credential.as_ref()?.secret().get());
     Ok(profile.redact(hosts.chain(secrets.map(config::Secret::expose))))
 }
@@ -265,6 +283,19 @@ fn ejection(configured: config::Ejection) -> Ejection {
         longest: configured.longest.get(),
         all: configured.all,
     }
+}
+
+/// What an upstream is shown, out of these files of the certificate and its key.
+fn client_certificate(
+    upstream: &str,
+    (certificate, key): (&Path, &Path),
+) -> Result<ClientCertificate, InvalidPlan> {
+    certificate::read_pair(certificate, key, &ring::default_provider())
+        .map(|pair| pair.certified.into())
+        .map_err(|mistakes| InvalidPlan::ClientCertificate {
+            upstream: upstream.to_owned(),
+            mistakes,
+        })
 }
 
 fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {

@@ -141,11 +141,22 @@ pub async fn changing_tls_origin(
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    let script: Script = Arc::new(script);
-    let origin = Origin::accepting(move |stream, number, seen| {
-        let (mut config, script) = (config.clone(), script.clone());
+    let config = move |number| {
+        let mut config = config.clone();
         config.alpn_protocols = alpn(number).into_iter().map(String::into_bytes).collect();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Arc::new(config)
+    };
+    (configured_tls_origin(config, script).await, made.cert.pem())
+}
+
+/// A provider with this TLS on each connection, by its number.
+pub async fn configured_tls_origin(
+    config: impl Fn(usize) -> Arc<rustls::ServerConfig> + Send + 'static,
+    script: impl Fn(&Received) -> Response<Body> + Send + Sync + 'static,
+) -> Origin {
+    let script: Script = Arc::new(script);
+    Origin::accepting(move |stream, number, seen| {
+        let (acceptor, script) = (TlsAcceptor::from(config(number)), script.clone());
         async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
@@ -154,8 +165,7 @@ pub async fn changing_tls_origin(
             serve(stream, http2, number, seen, script).await;
         }
     })
-    .await;
-    (origin, made.cert.pem())
+    .await
 }
 
 async fn serve(

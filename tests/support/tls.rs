@@ -1,15 +1,26 @@
-//! TLS towards the gateway: authorities, certificates, clients.
+//! TLS on both sides of the gateway: authorities, certificates, clients, and providers that ask for certificates.
 
-use super::{Client, Gateway, Setup, client::Ask, http2::Http2, soon};
+use super::{
+    Client, Gateway, Origin, Received, Setup,
+    client::Ask,
+    http2::{Body, Http2, configured_tls_origin},
+    soon,
+};
+use http::Response;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
     date_time_ymd,
 };
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
+    sign::CertifiedKey,
 };
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls};
 
@@ -67,7 +78,7 @@ impl Authority {
         }
     }
 
-    fn roots(&self) -> Arc<RootCertStore> {
+    pub fn roots(&self) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         Arc::new(roots)
@@ -96,6 +107,67 @@ const VERSIONS: &[&rustls::SupportedProtocolVersion] = rustls::ALL_VERSIONS;
 
 fn owned(alpn: &[&str]) -> Vec<Vec<u8>> {
     alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect()
+}
+
+/// How a provider makes its connections.
+#[derive(Clone)]
+pub struct TlsProvider {
+    /// The authority of its clients' certificates, without one of which nobody is let in.
+    pub clients: Option<Arc<RootCertStore>>,
+    pub alpn: &'static [&'static str],
+    pub versions: &'static [&'static rustls::SupportedProtocolVersion],
+}
+
+/// The names that clients have asked for.
+#[derive(Clone, Debug, Default)]
+pub struct AskedNames(Arc<Mutex<Vec<Option<String>>>>);
+
+impl AskedNames {
+    pub fn take(&self) -> Vec<Option<String>> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Notes the name that is asked for, and shows one certificate whatever it is.
+#[derive(Debug)]
+struct Noting(Arc<CertifiedKey>, AskedNames);
+
+impl ResolvesServerCert for Noting {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.1.0.lock().unwrap().push(hello.server_name().map(str::to_owned));
+        Some(self.0.clone())
+    }
+}
+
+impl TlsProvider {
+    pub fn new(alpn: &'static [&'static str]) -> Self {
+        Self { clients: None, alpn, versions: VERSIONS }
+    }
+
+    /// Starts it, with this certificate.
+    pub async fn start(
+        self,
+        identity: &Identity,
+        script: impl Fn(&Received) -> Response<Body> + Send + Sync + 'static,
+    ) -> (Origin, AskedNames) {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = provider.key_provider.load_private_key(identity.key_der.clone_key()).unwrap();
+        let certified = Arc::new(CertifiedKey::new(vec![identity.der.clone()], key));
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(self.versions)
+            .unwrap();
+        let builder = match self.clients {
+            Some(roots) => builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(roots, provider).build().unwrap(),
+            ),
+            None => builder.with_no_client_auth(),
+        };
+        let asked = AskedNames::default();
+        let mut config = builder.with_cert_resolver(Arc::new(Noting(certified, asked.clone())));
+        config.alpn_protocols = owned(self.alpn);
+        let config = Arc::new(config);
+        (configured_tls_origin(move |_| config.clone(), script).await, asked)
+    }
 }
 
 /// How a client makes a connection.

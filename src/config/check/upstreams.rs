@@ -33,6 +33,7 @@ impl Checker<'_, '_> {
                     self.error(&path.key("ca_file"), message, None);
                 }
             }
+            self.upstream_tls(upstream, &path, directory);
             self.endpoints(&path);
             self.endpoint_names_and_numbers(upstream, &path);
             self.times(upstream, &path);

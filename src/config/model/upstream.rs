@@ -1,15 +1,18 @@
 use super::Edit;
 use crate::{
     config::values::{
-        EndpointUrl, FieldName, Invalid, Name, PathPattern, PathTemplate, Secret, Setting, Size,
-        Timeout, Token, credential_header,
+        EndpointUrl, FieldName, Invalid, Name, PathPattern, PathTemplate, Secret, ServerName,
+        Setting, Size, Timeout, Token, credential_header,
     },
     edit::Edits,
 };
 use http::{HeaderName, HeaderValue, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
 /// A provider, or a pool of providers that give the same.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -42,6 +45,11 @@ pub struct Upstream {
     /// A PEM file of certificate authorities to trust in place of the system's. Relative to the configuration file.
     /// Default: none, the system's.
     pub ca_file: Option<PathBuf>,
+    /// A PEM file with the certificate that is shown to providers that ask for one, and after it those between it and an authority, in this order.
+    /// Relative to the configuration file. Default: none.
+    pub client_cert_file: Option<PathBuf>,
+    /// A PEM file with the private key of `client_cert_file`: PKCS#8, PKCS#1 or SEC1, not encrypted. Relative to the configuration file. Default: none.
+    pub client_key_file: Option<PathBuf>,
     /// How often a request is sent at most, at `repeat` of its route. Default: once for each endpoint.
     #[schemars(range(min = 1, max = 100))]
     pub attempts: Option<NonZeroU32>,
@@ -84,6 +92,8 @@ impl Default for Upstream {
             preserve_host: false,
             response_headers: None,
             ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
             attempts: None,
             retry_percent: 20,
             backoff: Timeout::millis(100),
@@ -96,6 +106,14 @@ impl Default for Upstream {
             ejection: Ejection::default(),
             endpoint: Vec::new(),
         }
+    }
+}
+
+impl Upstream {
+    /// The files of the certificate, and of its key, that this endpoint of it is shown.
+    pub fn client_pair<'a>(&'a self, endpoint: &'a Endpoint) -> Option<(&'a Path, &'a Path)> {
+        let own = endpoint.client_cert_file.as_deref().zip(endpoint.client_key_file.as_deref());
+        own.or_else(|| self.client_cert_file.as_deref().zip(self.client_key_file.as_deref()))
     }
 }
 
@@ -178,6 +196,16 @@ pub struct Endpoint {
     /// Instead of the upstream's `idle_timeout`.
     #[serde(default)]
     pub idle_timeout: Option<Timeout>,
+    /// The name, or address, that is asked for in the TLS handshake (SNI) and that the provider's certificate has to be for; connections and `Host` stay
+    /// those of the `url`. Default: the host of the `url`.
+    #[serde(default)]
+    pub server_name: Option<ServerName>,
+    /// Instead of the upstream's `client_cert_file`.
+    #[serde(default)]
+    pub client_cert_file: Option<PathBuf>,
+    /// Instead of the upstream's `client_key_file`.
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
     /// What it wants otherwise than the other endpoints. Default: nothing.
     #[serde(default)]
     pub adapt: Vec<Adapt>,
@@ -214,6 +242,9 @@ impl Endpoint {
             connect_timeout: None,
             first_byte_timeout: None,
             idle_timeout: None,
+            server_name: None,
+            client_cert_file: None,
+            client_key_file: None,
             adapt: Vec::new(),
         }
     }

@@ -228,8 +228,13 @@ http2 = "never"
 preserve_host = true
 response_headers = ["x-image-*"]
 ca_file = "ca.pem"
+client_cert_file = "tls.crt"
+client_key_file = "tls.key"
 [[upstream.grsai.endpoint]]
 name = "first"
+server_name = "api.internal"
+client_cert_file = "tls.crt"
+client_key_file = "tls.key"
 priority = 2
 weight = 3
 profile = "mine"
@@ -396,6 +401,9 @@ fn everything() {
     assert_eq!(grsai.first_byte_timeout.unwrap().get().as_secs(), 90);
     assert_eq!((grsai.http2, grsai.max_idle, grsai.preserve_host), (Http2::Never, 0, true));
     assert_eq!(grsai.ca_file.as_deref(), Some(directory.0.join("ca.pem").as_path()));
+    assert_eq!(grsai.files().count(), 5);
+    assert!(grsai.files().all(|file| file.starts_with(&directory.0)));
+    assert_eq!(grsai.endpoint[0].server_name.as_ref().unwrap().as_str(), "api.internal");
     let url = grsai.endpoint[0].url.get().unwrap();
     assert_eq!(
         (url.is_https(), url.host(), url.port(), url.prefix()),

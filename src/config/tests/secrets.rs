@@ -1,7 +1,7 @@
 //! A secret in every place, as a variable and as it is, with everything broken around it: it is never repeated.
 use super::*;
 
-const PLACES: [&str; 29] = [
+const PLACES: [&str; 31] = [
     "server.unknown = VALUE",
     "server.store = VALUE",
     "server = VALUE",
@@ -22,6 +22,8 @@ const PLACES: [&str; 29] = [
     "upstream.b.endpoint = [{ url = 'http://h', credential = { bearer = [VALUE] } }]",
     "upstream.b.endpoint = [{ url = 'http://h', credential = { bearer = { x = VALUE } } }]",
     "upstream.b.endpoint = [{ url = VALUE }, { url = VALUE }]",
+    "upstream.b = { client_cert_file = VALUE, client_key_file = VALUE, endpoint = [{ url = 'https://h' }] }",
+    "upstream.b.endpoint = [{ url = 'https://h', server_name = [VALUE], client_cert_file = VALUE, client_key_file = VALUE }]",
     "route = VALUE",
     "route = [VALUE]",
     "route = [{ path = VALUE, method = VALUE, upstream = VALUE, rewrite = VALUE, success = VALUE, name = [VALUE] }]",

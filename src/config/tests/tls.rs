@@ -1,4 +1,4 @@
-//! TLS towards clients.
+//! TLS towards clients and providers.
 use super::*;
 use crate::config::ClientAuth;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -129,7 +129,7 @@ fn mistakes_about_tls() {
             names("tls.crt", "other.key"),
             "",
             &[
-                ":3:12: server.tls.key_file: the key of another certificate than the first one of `cert_file`",
+                ":3:12: server.tls.key_file: the key of another certificate than the first one in the certificate's file",
             ],
         ),
         (
@@ -212,4 +212,127 @@ fn certificates_that_end() {
             );
         }
     }
+}
+
+/// An upstream with these lines, and an endpoint with those.
+fn provider(upstream: &str, endpoint: &str) -> String {
+    format!(
+        "[[route]]\npath = \"/\"\nupstream = \"a\"\n\
+         [upstream.a]\n{upstream}\n[[upstream.a.endpoint]]\n{endpoint}\n"
+    )
+}
+
+const HTTPS: &str = "url = \"https://h\"";
+const CLIENT_PAIR: &str = "client_cert_file = \"tls.crt\"\nclient_key_file = \"tls.key\"";
+
+#[test]
+fn what_providers_are_shown() {
+    let directory = Directory::new("client-pair");
+    let own = "client_cert_file = \"own.crt\"\nclient_key_file = \"own.key\"";
+    for (from, to) in [("tls.crt", "own.crt"), ("tls.key", "own.key")] {
+        fs::copy(directory.0.join(from), directory.0.join(to)).unwrap();
+    }
+    let of = |name: &str| Some(["crt", "key"].map(|end| directory.0.join(format!("{name}.{end}"))));
+    for (upstream, endpoint, want) in [
+        ("", "", None),
+        (CLIENT_PAIR, "", of("tls")),
+        (CLIENT_PAIR, own, of("own")),
+        ("", own, of("own")),
+    ] {
+        let text = provider(upstream, &format!("{HTTPS}\n{endpoint}"));
+        let config = load(&directory.file(FILE, text), env).unwrap().config;
+        let upstream = &config.upstream["a"];
+        let got = upstream.client_pair(&upstream.endpoint[0]);
+        assert_eq!(got.map(|(certificate, key)| [certificate.to_owned(), key.to_owned()]), want);
+    }
+}
+
+#[test]
+fn mistakes_about_providers() {
+    let directory = Directory::new("no-client-pair");
+    directory.file("other.key", KeyPair::generate().unwrap().serialize_pem());
+    directory.file("text", MARKER);
+    let key = |file: &str| format!("client_cert_file = \"tls.crt\"\nclient_key_file = \"{file}\"");
+    let http = "url = \"http://h\"";
+    let table: &[(String, &[&str])] = &[
+        (
+            provider("client_cert_file = \"tls.crt\"", HTTPS),
+            &[":5:20: upstream.a.client_cert_file: means nothing without `client_key_file`"],
+        ),
+        (
+            provider("client_key_file = \"tls.key\"", HTTPS),
+            &[":5:19: upstream.a.client_key_file: means nothing without `client_cert_file`"],
+        ),
+        (
+            provider("client_cert_file = \"tls.crt\"\nclient_keyfile = \"tls.key\"", HTTPS),
+            &[":6:1: upstream.a.client_keyfile: unknown key | did you mean `client_key_file`?"],
+        ),
+        (
+            provider(&key("other.key"), HTTPS),
+            &[
+                ":6:19: upstream.a.client_key_file: the key of another certificate than the first one in the certificate's file",
+            ],
+        ),
+        (
+            provider("client_cert_file = \"text\"\nclient_key_file = \"none\"", HTTPS),
+            &[
+                ":5:20: upstream.a.client_cert_file: the file holds no certificate in PEM format",
+                ":6:19: upstream.a.client_key_file: the file cannot be read: there is no such file",
+            ],
+        ),
+        (
+            provider("", &format!("{HTTPS}\nclient_cert_file = \"tls.crt\"")),
+            &[
+                ":8:20: upstream.a.endpoint[0].client_cert_file: means nothing without `client_key_file`",
+            ],
+        ),
+        (
+            provider("", &format!("{HTTPS}\n{}", key("text"))),
+            &[
+                ":9:19: upstream.a.endpoint[0].client_key_file: the file holds no private key in PEM format (PKCS#8, PKCS#1 or SEC1, not encrypted)",
+            ],
+        ),
+        (
+            provider(CLIENT_PAIR, http),
+            &[":5:20: upstream.a.client_cert_file: means nothing: no endpoint has an https:// URL"],
+        ),
+        (
+            provider("", &format!("{http}\nserver_name = \"a.test\"\n{CLIENT_PAIR}")),
+            &[
+                ":8:15: upstream.a.endpoint[0].server_name: means nothing without an https:// URL",
+                ":9:20: upstream.a.endpoint[0].client_cert_file: means nothing without an https:// URL",
+            ],
+        ),
+        (
+            provider("", &format!("{HTTPS}\nserver_name = \"a.test:443\"")),
+            &[
+                ":8:15: upstream.a.endpoint[0].server_name: expected a DNS name or an address without a port, such as \"api.internal\"",
+            ],
+        ),
+    ];
+    for (text, want) in table {
+        assert_eq!(mistakes(&directory, text), *want, "{text}");
+    }
+    // What is not known yet is no mistake, and one endpoint with TLS is enough.
+    let two = format!("{http}\n[[upstream.a.endpoint]]\n{HTTPS}");
+    let unknown = "url = \"${NOWHERE}\"\nserver_name = \"a.test\"";
+    for endpoint in [&*two, unknown] {
+        load(&directory.file(FILE, provider(CLIENT_PAIR, endpoint)), env).unwrap();
+    }
+}
+
+#[test]
+fn certificates_for_providers_that_end() {
+    let directory = Directory::new("client-ended");
+    let key = KeyPair::generate().unwrap();
+    directory.file("tls.key", key.serialize_pem());
+    let mut params = CertificateParams::new([]).unwrap();
+    params.not_after = date_time_ymd(2020, 1, 1);
+    directory.file("tls.crt", params.self_signed(&key).unwrap().pem());
+    let text = provider("", &format!("{HTTPS}\n{CLIENT_PAIR}"));
+    let loaded = load(&directory.file(FILE, text), env).unwrap();
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    let want = ":8:20: upstream.a.endpoint[0].client_cert_file: the certificate has expired";
+    assert!(warning.ends_with(want), "{warning}");
 }

@@ -32,7 +32,7 @@ pub use self::{
     store::{Limits, StoreAddress},
     template::Part,
     text::{Methods, Name, Token},
-    url::EndpointUrl,
+    url::{EndpointUrl, ServerName},
 };
 pub(super) use self::{
     network::{SocketAddress, parse_socket_address, socket_address, some_socket_address},

@@ -105,9 +105,49 @@ text_value!(EndpointUrl, "EndpointUrl", URL, {
     "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$", "examples": ["https://api.example.com"]
 });
 
+/// The name that a provider's certificate is for, where it is not the host of its URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerName(String);
+
+impl ServerName {
+    /// A DNS name, or an address without brackets.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+const SERVER_NAME: &str = "a DNS name or an address without a port, such as \"api.internal\"";
+
+impl FromStr for ServerName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match rustls::pki_types::ServerName::try_from(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err(format!("expected {SERVER_NAME}").into()),
+        }
+    }
+}
+
+text_value!(ServerName, "ServerName", SERVER_NAME, {
+    "type": "string", "pattern": "^[0-9A-Za-z_.:-]+$", "examples": ["api.internal"]
+});
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn server_names() {
+        for text in ["api.internal", "localhost", "a_b.test", "10.0.0.1", "fd00::1"] {
+            assert_eq!(text.parse::<ServerName>().unwrap().as_str(), text);
+        }
+        for text in ["", "api.internal:443", "[::1]", "https://a", "a b", "*.a", "ä.test", "sk-1/"]
+        {
+            let error = text.parse::<ServerName>().unwrap_err().to_string();
+            assert!(error.starts_with("expected a DNS name"), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn urls() {

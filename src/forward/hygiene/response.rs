@@ -89,7 +89,7 @@ fn is_about_limits(name: &HeaderName) -> bool {
 ///
 /// True for a redirect of the provider to itself: its body, which says again where to go, is not to be shown.
 pub(in crate::forward) fn clean_response(parts: &mut Parts, endpoint: &Endpoint) -> bool {
-    let (provider, is_our_account) = (endpoint.name(), endpoint.credential().is_some());
+    let is_our_account = endpoint.credential().is_some();
     let headers = &mut parts.headers;
     if headers.contains_key(header::CONNECTION) {
         remove_hop_by_hop(headers);
@@ -108,9 +108,12 @@ pub(in crate::forward) fn clean_response(parts: &mut Parts, endpoint: &Endpoint)
         // RFC 9110, section 8.6: it has none, whatever the provider says.
         headers.remove(header::CONTENT_LENGTH);
     }
-    let redirected = relative(headers, &header::LOCATION, provider);
-    relative(headers, &header::CONTENT_LOCATION, provider);
-    hide_host(headers, provider);
+    let mut redirected = false;
+    for provider in endpoint.names() {
+        redirected |= relative(headers, &header::LOCATION, &provider);
+        relative(headers, &header::CONTENT_LOCATION, &provider);
+        hide_host(headers, &provider);
+    }
     let hidden = redirected && parts.status.is_redirection();
     if hidden {
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
@@ -267,6 +270,28 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         headers
+    }
+
+    /// The name that its certificate is for is a name of the provider too.
+    #[cfg(feature = "tls")]
+    #[test]
+    fn both_names() {
+        let endpoint = Endpoint::new(&Uri::from_static("https://10.0.0.7")).unwrap();
+        let endpoint = endpoint.with_server_name("api.internal").unwrap();
+        let table: [(&str, &str, Option<&str>); 5] = [
+            ("location", "https://api.internal/next", Some("/next")),
+            ("location", "https://10.0.0.7/next", Some("/next")),
+            ("location", "https://elsewhere.test/next", Some("https://elsewhere.test/next")),
+            ("x-backend", "api.internal:443", None),
+            ("x-backend", "10.0.0.7", None),
+        ];
+        for (name, value, want) in table {
+            let (mut parts, ()) =
+                Response::builder().status(302).header(name, value).body(()).unwrap().into_parts();
+            clean_response(&mut parts, &endpoint);
+            let got = parts.headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(got, want, "{name}: {value}");
+        }
     }
 
     #[test]

@@ -1,5 +1,4 @@
 use rustls::pki_types::CertificateDer;
-use std::time::{Duration, SystemTime};
 use x509_cert::{
     Certificate,
     der::{
@@ -9,25 +8,8 @@ use x509_cert::{
     ext::pkix::{SubjectAltName, name::GeneralName},
 };
 
-/// How long before its end a certificate is worth a warning.
-const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// `commonName` (X.520).
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-
-/// Until when a certificate is good; `None` if that is not legible.
-pub(super) fn not_after(der: &CertificateDer<'_>) -> Option<SystemTime> {
-    let certificate = Certificate::from_der(der).ok()?;
-    Some(certificate.tbs_certificate.validity.not_after.to_system_time())
-}
-
-/// What to say of a certificate that is good until then, if anything.
-pub(crate) fn expiry_warning(not_after: SystemTime, now: SystemTime) -> Option<&'static str> {
-    match not_after.duration_since(now) {
-        Ok(left) if left > SOON => None,
-        Ok(_) => Some("the certificate expires within 14 days"),
-        Err(_) => Some("the certificate has expired"),
-    }
-}
 
 /// The names that a verified certificate is about: DNS names and URIs of its subject's alternative names, then its
 /// common name. None of them if any of it is not legible.
@@ -60,9 +42,7 @@ fn try_names(der: &CertificateDer<'_>) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{
-        CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, SanType, date_time_ymd,
-    };
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, SanType};
 
     fn made(change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
         let mut params = CertificateParams::new([]).unwrap();
@@ -96,17 +76,5 @@ mod tests {
         });
         assert_eq!(names(&wide), [""; 0]);
         assert_eq!(names(&CertificateDer::from(vec![0x30, 0])), [""; 0]);
-    }
-
-    #[test]
-    fn until_when() {
-        let day = Duration::from_secs(24 * 60 * 60);
-        let end = not_after(&made(|params| params.not_after = date_time_ymd(2030, 1, 1))).unwrap();
-        assert_eq!(end, SystemTime::UNIX_EPOCH + day * 21_915);
-        assert_eq!(not_after(&CertificateDer::from(vec![0x30, 0])), None);
-        assert_eq!(expiry_warning(end, end - day * 15), None);
-        let soon = Some("the certificate expires within 14 days");
-        assert_eq!(expiry_warning(end, end - day * 14), soon);
-        assert_eq!(expiry_warning(end, end + day), Some("the certificate has expired"));
     }
 }

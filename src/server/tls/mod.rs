@@ -11,10 +11,10 @@ mod watch;
 
 pub(super) use self::accept::Handshake;
 pub(crate) use self::{
-    certificate::expiry_warning,
-    files::{ClientCa, Files, Mistake, read},
+    files::{ClientCa, Files, read},
     watch::Watch,
 };
+pub(crate) use crate::certificate::Mistake;
 
 use self::files::Pair;
 use crate::file_stamps::FileStamps;

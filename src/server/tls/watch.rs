@@ -1,5 +1,8 @@
-use super::{Files, Pair, Tls, expiry_warning, files::File, read};
-use crate::file_stamps::FileStamps;
+use super::{Files, Pair, Tls, read};
+use crate::{
+    certificate::{File, expiry_warning},
+    file_stamps::FileStamps,
+};
 use std::{
     convert::Infallible,
     fmt, io,
