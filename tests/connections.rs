@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "connections/proxy_protocol.rs"]
+mod proxy_protocol;
 mod support;
 
 use http::Response;

@@ -58,8 +58,9 @@ pub use self::{
     model::{
         Adapt, Auth, AuthMode, Body, Callback, Callbacks, CertificateAccount, Charge, ClientAuth,
         Config, ContentEncoding, Credential, Duplicates, Edit, Ejection, Endpoint, Forward, Http2,
-        Idempotency, Limit, LimitUse, Numbers, Page, PlanLimit, Price, RateLimitHeaders, Route,
-        Rules, Scheme, Server, ServerTls, StaticKey, Success, Task, Tasks, Upstream, Violations,
+        Idempotency, Limit, LimitUse, Numbers, Page, PlanLimit, Price, ProxyProtocol,
+        RateLimitHeaders, Route, Rules, Scheme, Server, ServerTls, StaticKey, Success, Task, Tasks,
+        Upstream, Violations,
     },
     schema::json_schema,
     values::{

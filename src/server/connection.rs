@@ -4,6 +4,7 @@ use super::{
     Stack,
     edge::{Client, Edge},
     generation::{Current, Generation},
+    proxy_protocol::ProxyProtocol,
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
     tls::{Handshake, Tls},
@@ -63,9 +64,22 @@ impl<S: Stack> Connections<S> {
     }
 
     /// Serves the connection until it ends. How it ends is nobody's concern: a client may leave as it likes.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Hold) {
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        mut stream: TcpStream,
+        mut peer: SocketAddr,
+        place: Hold,
+    ) {
         let _present = Present::new(&self.gauges, |worker| &worker.connections);
         let generation = self.generation();
+        if let Some(protocol) = &generation.options.proxy_protocol {
+            let patience = generation.options.limits.header_timeout;
+            // In a box of its own, as TLS is.
+            match Box::pin(self.source(protocol, &mut stream, peer, patience)).await {
+                Some(source) => peer = source,
+                None => return,
+            }
+        }
         let accepted = Accepted { generation, peer, place, state: Arc::default() };
         match accepted.generation.options.tls.clone() {
             None => {
@@ -74,6 +88,20 @@ impl<S: Stack> Connections<S> {
             }
             // In a box of its own: a connection without TLS needs no room for one with it.
             Some(tls) => Box::pin(self.serve_tls(tls, stream, accepted)).await,
+        }
+    }
+
+    /// Whom the connection is from; `None` if it is over.
+    async fn source(
+        &self,
+        protocol: &ProxyProtocol,
+        stream: &mut TcpStream,
+        peer: SocketAddr,
+        patience: Duration,
+    ) -> Option<SocketAddr> {
+        tokio::select! {
+            source = protocol.source(stream, peer, patience) => source,
+            () = self.drain.begun() => None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! serve with is a [generation](generation), which another one can follow while they run.
 //!
 //! ```text
-//! listen ── worker ── connection ── (TLS) ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
+//! listen ── worker ── connection ── (PROXY) ── (TLS) ── scan ── hyper ── Edge ── Normalize ── Ingress ── (the stack)
 //! ```
 
 pub(crate) mod access_log;
@@ -16,6 +16,7 @@ mod generation;
 mod ingress;
 mod listen;
 mod progress;
+mod proxy_protocol;
 mod record;
 mod scan;
 mod slots;
@@ -27,6 +28,7 @@ mod workers;
 pub(crate) use self::{
     ingress::ClientBody,
     listen::Listeners,
+    proxy_protocol::ProxyProtocol,
     record::Record,
     scan::is_authority,
     worker::{Drain, WorkerStack},
@@ -73,6 +75,8 @@ where
 /// How the listener treats its clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
+    /// Who says first for whom it speaks; `None` if nobody does.
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// How a connection begins; `None` without TLS.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Whom clients' certificates are about.

@@ -123,6 +123,7 @@ fn options(
     let server = &config.server;
     let told: Vec<_> = config.auth.iter().flat_map(|auth| auth.forward.names().cloned()).collect();
     Options {
+        proxy_protocol: server.proxy_protocol.of(&server.proxy_protocol_from),
         tls,
         certified: plan.keys.certified.clone(),
         catalog: plan.catalog.clone(),

@@ -214,9 +214,14 @@ impl TlsClient {
     }
 
     pub async fn connect(&self, gateway: &Gateway) -> io::Result<TlsStream<TcpStream>> {
-        let config = self.kept.clone().unwrap_or_else(|| self.config());
         let stream = TcpStream::connect(gateway.address).await?;
         stream.set_nodelay(true)?;
+        self.over(stream).await
+    }
+
+    /// On a connection that is there.
+    pub async fn over(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let config = self.kept.clone().unwrap_or_else(|| self.config());
         let name = ServerName::try_from("localhost").unwrap();
         let handshake = TlsConnector::from(config).connect(name, stream);
         soon("a TLS handshake", handshake).await

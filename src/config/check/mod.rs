@@ -15,7 +15,7 @@ mod upstreams;
 
 use self::upstreams::check_ca_file;
 use super::{
-    Config,
+    Config, ProxyProtocol,
     decode::origin,
     diagnostic::{Report, Severity},
     tree::{KeyPath, Node, printable},
@@ -41,6 +41,7 @@ impl Checker<'_, '_> {
         env: &dyn Fn(&str) -> Option<String>,
     ) {
         self.server(config, directory, env);
+        self.proxy_protocol(config);
         self.tls(config, directory);
         self.catalog(config);
         self.auth(config, directory);
@@ -119,6 +120,32 @@ impl Checker<'_, '_> {
         if config.server.workers.is_some_and(|workers| workers.get() > 1024) {
             let path = KeyPath::default().key("server").key("workers");
             self.error(&path, "more than 1024 workers", None);
+        }
+    }
+
+    /// Headers that nobody is believed, and peers that nobody asks for one.
+    fn proxy_protocol(&mut self, config: &Config) {
+        let server = KeyPath::default().key("server");
+        let (mode, from) = (server.key("proxy_protocol"), server.key("proxy_protocol_from"));
+        if !self.is_readable(&mode) || !self.is_readable(&from) {
+            return;
+        }
+        // Another mistake if it is not written as it has to be.
+        let meant = |key: &str| {
+            let server = self.root.at(&server);
+            server.is_some_and(|table| table.entry(key).is_none() && table.mentions(key))
+        };
+        let is_off = config.server.proxy_protocol == ProxyProtocol::Off;
+        if !is_off && config.server.proxy_protocol_from.is_empty() && !meant("proxy_protocol_from")
+        {
+            let help = "name the networks of load balancers in `proxy_protocol_from`";
+            self.error(&mode, "nobody's header is believed", Some(help.to_owned()));
+        } else if is_off
+            && !config.server.proxy_protocol_from.is_empty()
+            && !meant("proxy_protocol")
+        {
+            let message = "means nothing unless `proxy_protocol` is `listed` or `required`";
+            self.error(&from, message, None);
         }
     }
 

@@ -20,7 +20,7 @@ pub use self::{
     idempotency::Idempotency,
     limit::{Limit, LimitUse, PlanLimit},
     route::{Page, Route, Success},
-    server::{RateLimitHeaders, Server},
+    server::{ProxyProtocol, RateLimitHeaders, Server},
     task::{Task, Tasks},
     tls::{ClientAuth, ServerTls},
     upstream::{Adapt, Credential, Ejection, Endpoint, Http2, Upstream},

@@ -1,7 +1,10 @@
 use super::ServerTls;
-use crate::config::values::{
-    Limits, Network, Patience, Secret, Size, SocketAddress, StoreAddress, Timeout, Token,
-    socket_address, some_socket_address,
+use crate::{
+    config::values::{
+        Limits, Network, Patience, Secret, Size, SocketAddress, StoreAddress, Timeout, Token,
+        socket_address, some_socket_address,
+    },
+    server,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,7 +58,13 @@ pub struct Server {
     pub via: Option<Token>,
     /// Addresses and networks whose `X-Forwarded-*` headers are believed. Default: none.
     pub trusted_proxies: Vec<Network>,
-    /// How long a client may take to send the head of a request, and as long again for the handshake of TLS before it. Default: `10s`.
+    /// Whether connections begin with a header of the PROXY protocol (version 1 or 2), in which a load balancer says where they come from; before TLS, if
+    /// there is any. Default: `off`.
+    pub proxy_protocol: ProxyProtocol,
+    /// Addresses and networks whose headers of the PROXY protocol are believed, and whose connections have to begin with one. Default: none.
+    pub proxy_protocol_from: Vec<Network>,
+    /// How long a client may take to send the head of a request, and as long again for the handshake of TLS before it, and for a header of the PROXY protocol
+    /// before that. Default: `10s`.
     pub header_timeout: Timeout,
     /// How long a client may send nothing in the middle of a request's body. Default: `30s`.
     pub body_timeout: Timeout,
@@ -105,6 +114,8 @@ impl Default for Server {
             workers: None,
             via: None,
             trusted_proxies: Vec::new(),
+            proxy_protocol: ProxyProtocol::default(),
+            proxy_protocol_from: Vec::new(),
             header_timeout: Timeout::seconds(10),
             body_timeout: Timeout::seconds(30),
             send_timeout: Timeout::seconds(60),
@@ -134,4 +145,30 @@ pub enum RateLimitHeaders {
     Legacy,
     /// All of them.
     Both,
+}
+
+/// Whether connections begin with a header of the PROXY protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyProtocol {
+    /// None do.
+    #[default]
+    Off,
+    /// Those from `proxy_protocol_from`; all others come as they are.
+    Listed,
+    /// All do: who is not in `proxy_protocol_from` is not served.
+    Required,
+}
+
+impl ProxyProtocol {
+    /// What the listener makes of it, with these networks.
+    pub(crate) fn of(self, from: &[Network]) -> Option<server::ProxyProtocol> {
+        let required = match self {
+            Self::Off => return None,
+            Self::Listed => false,
+            Self::Required => true,
+        };
+        let from = from.iter().map(|network| network.get()).collect();
+        Some(server::ProxyProtocol { from, required })
+    }
 }

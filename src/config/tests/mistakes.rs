@@ -465,3 +465,56 @@ fn columns_are_characters() {
         ]
     );
 }
+
+#[test]
+fn who_speaks_the_proxy_protocol() {
+    let table = [
+        ("proxy_protocol = 'off'", None),
+        ("proxy_protocol = 'listed'\nproxy_protocol_from = ['10.0.0.1', 'fd00::/8']", None),
+        (
+            "proxy_protocol = 'listed'",
+            Some(
+                ":2:18: server.proxy_protocol: nobody's header is believed | name the networks of load balancers in `proxy_protocol_from`",
+            ),
+        ),
+        (
+            "proxy_protocol = 'required'\nproxy_protocol_from = []",
+            Some(
+                ":2:18: server.proxy_protocol: nobody's header is believed | name the networks of load balancers in `proxy_protocol_from`",
+            ),
+        ),
+        (
+            "proxy_protocol_from = ['10.0.0.0/8']",
+            Some(
+                ":2:23: server.proxy_protocol_from: means nothing unless `proxy_protocol` is `listed` or `required`",
+            ),
+        ),
+        (
+            "proxy_protocol = 'on'\nproxy_protocol_from = ['10.0.0.0/8']",
+            Some(":2:18: server.proxy_protocol: expected `off`, `listed` or `required`"),
+        ),
+        (
+            "proxy_protocol = 'required'\nproxy_protocol_form = ['10.0.0.0/8']",
+            Some(
+                ":3:1: server.proxy_protocol_form: unknown key | did you mean `proxy_protocol_from`?",
+            ),
+        ),
+        (
+            "proxy_protokol = 'required'\nproxy_protocol_from = ['10.0.0.0/8']",
+            Some(":2:1: server.proxy_protokol: unknown key | did you mean `proxy_protocol`?"),
+        ),
+        (
+            "proxy_protocol = 'required'\nproxy_protocol_from = ['lb.internal']",
+            Some(
+                ":3:24: server.proxy_protocol_from[0]: expected an address or a network, such as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
+            ),
+        ),
+    ];
+    for (lines, want) in table {
+        let text = format!("[server]\n{lines}\n{REST}");
+        match want {
+            None => drop(accept(&text)),
+            Some(want) => assert_eq!(reject(&text), [want], "{lines}"),
+        }
+    }
+}

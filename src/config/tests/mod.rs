@@ -58,6 +58,8 @@ drain_delay = "5s"
 workers = 2
 via = "gate-1"
 trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
+proxy_protocol = "required"
+proxy_protocol_from = ["10.0.0.0/8"]
 header_timeout = "1s"
 body_timeout = "2s"
 send_timeout = "2s"
@@ -391,6 +393,8 @@ fn everything() {
     assert_eq!(server.workers.unwrap().get(), 2);
     assert_eq!(server.via.as_ref().unwrap().as_str(), "gate-1");
     assert_eq!(server.trusted_proxies[1].get().to_string(), "192.0.2.1/32");
+    let proxies = server.proxy_protocol.of(&server.proxy_protocol_from).unwrap();
+    assert!(proxies.required && proxies.from.len() == 1);
     assert_eq!(server.header_timeout.get().as_secs(), 1);
     assert!(server.drain_timeout.get().is_zero());
     assert_eq!((server.max_header_bytes.get(), server.max_uri_bytes.get()), (16384, 4096));

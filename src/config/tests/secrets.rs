@@ -1,13 +1,14 @@
 //! A secret in every place, as a variable and as it is, with everything broken around it: it is never repeated.
 use super::*;
 
-const PLACES: [&str; 31] = [
+const PLACES: [&str; 32] = [
     "server.unknown = VALUE",
     "server.store = VALUE",
     "server = VALUE",
     "server = { listen = VALUE, admin = VALUE, workers = VALUE, via = VALUE, trusted_proxies = [VALUE], \
      idle_timeout = VALUE, drain_timeout = VALUE, max_uri_bytes = VALUE, access_log = VALUE }",
     "server.trusted_proxies = VALUE",
+    "server = { proxy_protocol = VALUE, proxy_protocol_from = [VALUE] }",
     "catalog = VALUE",
     "catalog = { preset = [VALUE], fields = [VALUE], entries = VALUE }",
     "catalog.entries.x = { status = VALUE, code = [VALUE] }",
