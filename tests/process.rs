@@ -27,6 +27,11 @@ fn check_a_good_file() {
     let (code, out, err) = run(&["check", file], &[("IMAGES_KEY", CREDENTIAL)]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(out, format!("{file}: ok (1 routes, 1 upstreams)\n"));
+    let (code, out, err) = run(&["check", file, "--show"], &[("IMAGES_KEY", CREDENTIAL)]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["upstream"]["images"]["endpoint"][0]["credential"]["bearer"], "[redacted]");
+    assert_eq!(shown["server"]["listen"], "127.0.0.1:0");
     // What is missing in the environment is said, and no reason not to start.
     let (code, _, err) = run(&["check", file], &[]);
     assert_eq!(code, 0, "{err}");
@@ -449,9 +454,13 @@ async fn only_some_may_see_more_than_whether_it_is_well() {
     let origin = Origin::ok("yes").await;
     let setup = Gateway::setup().server("admin_token = \"a secret of 16 characters\"");
     let gateway = setup.secret("a secret of 16").all_to(&origin.url(), "").start().await;
-    for (path, status) in
-        [("/livez", 200), ("/readyz", 200), ("/endpoints", 401), ("/unmatched", 401)]
-    {
+    for (path, status) in [
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/endpoints", 401),
+        ("/unmatched", 401),
+        ("/config", 401),
+    ] {
         assert_eq!(gateway.probe(path).await, status, "{path}");
     }
 }

@@ -72,6 +72,8 @@ async fn requests_that_run_finish_on_the_old_one() {
     let next = Gateway::setup().server("workers = 2").upstream("provider", &new.url(), "");
     let outcome = gateway.reload(&next.route("/x", "provider", "")).await;
     assert!(was_taken_up(&outcome) && outcome["took_ms"].is_number(), "{outcome}");
+    let shown = gateway.page("/config").await;
+    assert!(shown["upstream"]["slow"].is_null() && shown["upstream"]["provider"].is_object());
     for client in &mut kept {
         client.send(GET).await.answer("GET").await.assert_ok("new");
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 /// The `[catalog]` table of a configuration: which preset, and what is different.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settings {
@@ -24,7 +24,7 @@ pub struct Settings {
 
 /// Changes to one entry of a catalog, or a new entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct EntryPatch {

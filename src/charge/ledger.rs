@@ -122,7 +122,7 @@ pub struct TimeLimit {
 
 /// What becomes of a hold of which nobody knows how the work ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum AtLimit {
     /// The caller pays: the provider may have done the work.

@@ -117,7 +117,7 @@ use serde::Deserialize;
 
 /// What becomes of a request that is paid for when its client leaves before the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "kebab-case")]
 pub enum Disconnect {
     /// It goes on: who pays depends on what becomes of the work, and not on who is there to see it.

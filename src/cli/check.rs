@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct Args {
     /// The configuration file.
     file: PathBuf,
+    /// Print what is in effect, with every default and without secrets, as JSON.
+    #[arg(long)]
+    show: bool,
 }
 
 pub(super) fn run(args: &Args) -> u8 {
@@ -30,6 +33,9 @@ pub(super) fn run(args: &Args) -> u8 {
     }
     if let Err(code) = check_store(&loaded.config, &args.file) {
         return code;
+    }
+    if args.show {
+        return print(&format!("{:#}", loaded.config.effective()));
     }
     let (routes, upstreams) = (loaded.config.route.len(), loaded.config.upstream.len());
     print(&format!("{}: ok ({routes} routes, {upstreams} upstreams)", args.file.display()))

@@ -1,10 +1,13 @@
 //! `${NAME}` and `${NAME:-default}` in values.
+use super::values::REDACTED;
 
 /// A string of the file after its variables were put in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text {
     /// The text to use.
     pub(super) value: String,
+    /// The same as it may be shown where it can be anything, a secret too: without what the environment has given.
+    pub(super) shown: String,
     /// The variables that were asked for, in order, each once.
     pub(super) variables: Vec<String>,
     /// The first variable without a default that is not set, or set to nothing;
@@ -29,12 +32,12 @@ pub(super) fn interpolate(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Te
     let mut rest = raw;
     while let Some(at) = rest.find("${") {
         if rest[..at].ends_with('$') {
-            text.value.push_str(&rest[..at - 1]);
-            text.value.push_str("${");
+            text.push(&rest[..at - 1]);
+            text.push("${");
             rest = &rest[at + 2..];
             continue;
         }
-        text.value.push_str(&rest[..at]);
+        text.push(&rest[..at]);
         let inner = &rest[at + 2..];
         let Some(end) = inner.find('}') else {
             return broken(text, "`${` without a closing `}`; write `$${` for the characters `${`");
@@ -55,11 +58,24 @@ pub(super) fn interpolate(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Te
         substitute(&mut text, name, default, env(name));
         rest = &inner[end + 1..];
     }
-    text.value.push_str(rest);
+    text.push(rest);
     if text.value.is_empty() && text.blank.is_none() {
         text.blank = text.variables.first().cloned();
     }
     text
+}
+
+impl Text {
+    /// Adds what stands in the file.
+    fn push(&mut self, written: &str) {
+        self.value.push_str(written);
+        self.shown.push_str(written);
+    }
+
+    /// Whether any of it is out of the environment.
+    pub(super) fn is_given(&self) -> bool {
+        self.value != self.shown
+    }
 }
 
 fn substitute(text: &mut Text, name: &str, default: Option<&str>, value: Option<String>) {
@@ -67,8 +83,11 @@ fn substitute(text: &mut Text, name: &str, default: Option<&str>, value: Option<
         text.variables.push(name.to_owned());
     }
     match (value, default) {
-        (Some(value), _) if !value.is_empty() => text.value.push_str(&value),
-        (_, Some(default)) => text.value.push_str(default),
+        (Some(value), _) if !value.is_empty() => {
+            text.value.push_str(&value);
+            text.shown.push_str(REDACTED);
+        }
+        (_, Some(default)) => text.push(default),
         (value, None) => {
             text.blank.get_or_insert_with(|| name.to_owned());
             if value.is_none() && text.broken.is_none() {
@@ -80,6 +99,7 @@ fn substitute(text: &mut Text, name: &str, default: Option<&str>, value: Option<
 
 fn broken(mut text: Text, why: &'static str) -> Text {
     text.value.clear();
+    text.shown.clear();
     text.blank = None;
     text.broken = Some(Broken::Syntax(why));
     text
@@ -129,6 +149,23 @@ mod tests {
         ] {
             let text = interpolate(raw, &env);
             assert_eq!((text.value.as_str(), &text.broken), (expected, &None), "{raw}");
+        }
+    }
+
+    #[test]
+    fn shown() {
+        for (raw, expected) in [
+            ("plain $${A}", "plain ${A}"),
+            ("${A}", "[redacted]"),
+            ("x${A}y${B_2}z", "x[redacted]y[redacted]z"),
+            ("${A:-other}", "[redacted]"),
+            ("${NONE:-other}", "other"),
+            ("${EMPTY:-other} ${EMPTY}", "other "),
+            ("${A", ""),
+        ] {
+            let text = interpolate(raw, &env);
+            assert_eq!(text.shown, expected, "{raw}");
+            assert_eq!(text.is_given(), expected.contains(REDACTED), "{raw}");
         }
     }
 

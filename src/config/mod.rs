@@ -38,9 +38,14 @@
 //!
 //! No diagnostic quotes a value, whether it is meant to be a secret or not; it says where the value is, and which
 //! variable it came from.
+//!
+//! [`Config::effective`] is the configuration with every default filled in, as the admin listener and `tollgate check --show`
+//! show it. There a secret is `[redacted]`, and so is what the environment has put into a path to ask a provider for, into a
+//! JSON Schema or into a value of an `edit`: where any text can stand, a secret can.
 mod check;
 mod decode;
 mod diagnostic;
+mod effective;
 mod interpolate;
 mod keys_file;
 mod model;
@@ -53,6 +58,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::model::short_id;
 pub use self::{
     diagnostic::{Diagnostic, Errors, Severity},
     model::{

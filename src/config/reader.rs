@@ -8,12 +8,15 @@ use crate::suggest::closest;
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
     SeqAccess, Unexpected, Visitor,
-    value::{StrDeserializer, StringDeserializer},
+    value::{SeqDeserializer, StrDeserializer, StringDeserializer},
 };
 use std::{fmt, slice};
 
 /// The name under which [`Setting`](super::Setting) asks for a value that may be missing.
 pub(super) const SETTING: &str = "$tollgate::config::Setting";
+/// The name under which a value that can be anything asks for itself: from a text with something of the environment in it
+/// it gets two, the text to use and the one to show.
+pub(super) const FREE: &str = "$tollgate::config::Free";
 
 /// What a reader could not read.
 #[derive(Debug)]
@@ -226,6 +229,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         match &self.0.value {
             Value::Text(Text { blank: Some(variable), .. }) if name == SETTING => {
                 visitor.visit_str(variable)
+            }
+            Value::Text(text) if name == FREE && text.is_given() => {
+                let texts = [Self::usable(text)?, &text.shown];
+                visitor.visit_seq(SeqDeserializer::new(texts.into_iter()))
             }
             _ => visitor.visit_newtype_struct(self),
         }

@@ -22,7 +22,7 @@ pub(crate) use self::respond::RenderedBy;
 
 /// An optional field of the `error` object, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Field {

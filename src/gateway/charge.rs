@@ -6,11 +6,6 @@ use crate::{
 };
 use std::time::Duration;
 
-/// How long money stays reserved where nothing else is said.
-const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
-/// What a request may take beyond the timeout of its upstream.
-const MARGIN: Duration = Duration::from_secs(60);
-
 /// The layer of one route, without the ledger and the catalog of a worker.
 pub(super) fn layer(config: &Config, route: &Route) -> ChargeLayer<()> {
     let Some(price) = &route.price else { return free() };
@@ -28,8 +23,7 @@ pub(super) fn free() -> ChargeLayer<()> {
 
 /// For how long money is reserved.
 fn time_limit(config: &Config, route: &Route) -> Duration {
-    let limit = route.charge.or(config.charge).time_limit;
-    let limit = limit.map_or_else(|| TIME_LIMIT.max(longest(config, route)), |limit| limit.get());
+    let limit = config.time_limit(route).get();
     // Of a task that is remembered the store makes it longer.
     match &route.task {
         Some(task) if task.sealed => limit.saturating_add(super::tasks::retention(config)),
@@ -39,11 +33,5 @@ fn time_limit(config: &Config, route: &Route) -> Duration {
 
 /// For how long a request keeps its idempotency key.
 pub(super) fn lease(config: &Config, route: &Route) -> Duration {
-    time_limit(config, route).max(longest(config, route))
-}
-
-/// When a request is over, whatever became of it.
-fn longest(config: &Config, route: &Route) -> Duration {
-    let timeout = config.upstream.get(&route.upstream).map(|upstream| upstream.timeout.get());
-    timeout.unwrap_or_default().saturating_add(MARGIN)
+    time_limit(config, route).max(config.longest(route))
 }

@@ -1,6 +1,6 @@
 use crate::{
     auth::{Account, KeyDigest, KeyRecord, KeyStore, KeyTable, Principal, StoreError},
-    config::{Auth, Label, Scope, StaticKey},
+    config::{Auth, Label, Scope, StaticKey, short_id},
 };
 use std::{
     collections::HashMap,
@@ -72,10 +72,8 @@ impl Accounts {
 
 fn fixed_key(key: &StaticKey, accounts: &mut Accounts) -> (KeyDigest, KeyRecord) {
     let digest = key.digest.get();
-    let id =
-        key.id.as_ref().map_or_else(|| short_id("config", &digest), |id| id.as_str().to_owned());
     let account = accounts.get(key.account.as_str());
-    let principal = principal(account, id, key.plan.as_ref(), &key.scopes);
+    let principal = principal(account, key.id(), key.plan.as_ref(), &key.scopes);
     let expires_at = key.expires.map(|end| end.get());
     (digest, KeyRecord { expires_at, ..KeyRecord::new(principal) })
 }
@@ -95,12 +93,6 @@ fn principal(
         principal = principal.with_scopes(scopes);
     }
     principal
-}
-
-/// Enough of a digest to find its line.
-fn short_id(source: &str, digest: &KeyDigest) -> String {
-    let digest = digest.to_string();
-    format!("{source}-{}", &digest[..12])
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ use serde::Deserialize;
 
 /// Which requests have an `Idempotency-Key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// None: whatever stands there is not looked at.

@@ -92,7 +92,7 @@ pub trait Counters {
 
 /// What becomes of the requests that a quota counts while the store that they are counted in is away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnStoreFailure {
     /// They are refused, with status 503.

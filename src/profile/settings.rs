@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt};
 
 /// A profile as it is written down: a preset's file, or a `[profile.NAME]` table of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settings {
@@ -32,7 +32,7 @@ pub struct Settings {
 
 /// Where the state of the work stands. Work that has any other state is not done yet.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WorkSettings {
@@ -46,7 +46,7 @@ pub struct WorkSettings {
 
 /// One `[[rule]]`: conditions, all of which must hold, and what they mean.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RuleSettings {
@@ -82,7 +82,7 @@ pub struct RuleSettings {
 
 /// What a place in the JSON must hold: `at`, and at least one of the others.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct BodySettings {
@@ -105,7 +105,7 @@ pub struct BodySettings {
 
 /// Which answers a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Scope {
@@ -117,7 +117,7 @@ pub enum Scope {
 
 /// A status, or several.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum StatusSettings {
@@ -129,7 +129,7 @@ pub enum StatusSettings {
 
 /// What a header field must be.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum HeaderSettings {
@@ -141,7 +141,7 @@ pub enum HeaderSettings {
 
 /// A value to compare with.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "standalone", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Scalar {
@@ -176,6 +176,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             Ok(Either::Many(many)) => Ok(Self(many)),
             Ok(Either::One(one)) => Ok(Self(vec![one])),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// One by itself; none, which cannot be written, as nothing.
+#[cfg(feature = "standalone")]
+impl<T: serde::Serialize> serde::Serialize for OneOrMany<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [] => serializer.serialize_none(),
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
         }
     }
 }

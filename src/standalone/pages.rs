@@ -21,7 +21,7 @@ pub(super) fn admin(
         let (plan, stopping, ledger) = (plan.clone(), stopping.clone(), stores.ledger_health());
         move || not_ready(&plan, &stopping, &ledger)
     });
-    Admin { access: access(config, address), not_ready, pages: pages(plan, stores) }
+    Admin { access: access(config, address), not_ready, pages: pages(config, plan, stores) }
 }
 
 /// Who may see more than whether the gateway is alive and ready.
@@ -42,8 +42,9 @@ fn not_ready(plan: &Plan, stopping: &Signal, ledger: &Health) -> Vec<String> {
     reasons.into_iter().filter(|(is, _)| *is).map(|(_, reason)| reason.to_owned()).collect()
 }
 
-fn pages(plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
+fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
     let (endpoints, unmatched) = (plan.clone(), plan.clone());
+    let effective = config.effective();
     vec![
         Page {
             path: "/metrics",
@@ -53,6 +54,7 @@ fn pages(plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
         },
         Page::json("/endpoints", move || endpoints.endpoints_report()),
         Page::json("/unmatched", move || unmatched.unmatched_report()),
+        Page::json("/config", move || effective.clone()),
     ]
 }
 

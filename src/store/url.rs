@@ -25,6 +25,26 @@ impl fmt::Display for StoreUrl {
     }
 }
 
+impl StoreUrl {
+    /// What it logs in with.
+    pub(crate) fn password(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.password(),
+        }
+    }
+
+    /// The whole of it, but for what is secret.
+    pub(crate) fn redacted(&self) -> String {
+        match self {
+            Self::Sqlite(_) => self.to_string(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.redacted(),
+        }
+    }
+}
+
 /// Text that names no store. It is never quoted: a URL can hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvalidStoreUrl {

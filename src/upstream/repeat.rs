@@ -7,7 +7,7 @@ use http::Method;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "standalone",
-    derive(serde::Deserialize, schemars::JsonSchema),
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
     serde(rename_all = "kebab-case")
 )]
 #[non_exhaustive]

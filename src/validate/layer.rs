@@ -11,6 +11,8 @@ use tower_layer::Layer;
 
 /// The longest body where nothing else is said.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
+/// The longest that it may take to arrive.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Applies [`Validate`]; see the [module](super).
 ///
@@ -41,7 +43,7 @@ impl ValidateLayer {
             content_encoding: ContentEncoding::default(),
             report: Report::default(),
             max_bytes: MAX_BYTES,
-            timeout: Duration::from_secs(30),
+            timeout: TIMEOUT,
             budget: Budget::unlimited(),
         };
         Self { policy }

@@ -117,4 +117,8 @@ pub use self::{
     service::Validate,
 };
 #[cfg(feature = "standalone")]
-pub(crate) use self::{collect::HEADROOM, decoding::most_memory, layer::MAX_BYTES};
+pub(crate) use self::{
+    collect::HEADROOM,
+    decoding::most_memory,
+    layer::{MAX_BYTES, TIMEOUT},
+};

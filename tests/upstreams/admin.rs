@@ -1,7 +1,7 @@
 //! What the admin listener tells of the providers.
 
 use super::*;
-use support::{CREDENTIAL, origin::answer};
+use support::{CREDENTIAL, Client, gateway::run, origin::answer};
 
 #[tokio::test]
 async fn endpoints_and_how_they_are() {
@@ -83,4 +83,46 @@ async fn failures_that_no_rule_knows() {
     assert!(newest["content_type"].as_str().unwrap().starts_with("text/plain"), "{newest}");
     assert_eq!(newest["taken_for"], Kind::Upstream(UpstreamKind::Unexpected).as_str());
     assert!(newest["at"].as_str().unwrap().starts_with("20"), "{newest}");
+}
+
+/// What is in effect, to the credentials; and the same from the file alone.
+#[tokio::test]
+async fn the_configuration_that_is_in_effect() {
+    let environment = [
+        ("IMAGES_URL", "https://images.example/v1"),
+        ("PROVIDER_KEY", CREDENTIAL),
+        ("TOKEN", "a token of ours"),
+    ];
+    let mut setup = Gateway::setup()
+        .secret("a token of ours")
+        .server("admin_token = \"${PROVIDER_KEY}\"")
+        .upstream("images", "${IMAGES_URL}", "timeout = \"90s\"")
+        .upstream("texts", "${TEXTS_URL}", "")
+        .route("/x", "images", "edit = [{ set = \"/key\", value = \"${TOKEN}\" }]")
+        .route("/y", "texts", "");
+    for (name, value) in environment {
+        setup = setup.env(name, value);
+    }
+    let file = setup.write();
+    let gateway = setup.start().await;
+    let mut client = Client::connect(gateway.admin.unwrap(), gateway.answers.clone()).await;
+    let request =
+        format!("GET /config HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {CREDENTIAL}\r\n\r\n");
+    let answer = client.send(request).await.answer("GET").await;
+    assert_eq!((answer.status, answer.fields.one("content-type")), (200, Some("application/json")));
+    let page: Value = serde_json::from_slice(&answer.body).unwrap();
+    let images = &page["upstream"]["images"];
+    assert_eq!((&images["timeout"], &images["idle_timeout"]), (&"90s".into(), &"60s".into()));
+    let endpoint = &images["endpoint"][0];
+    assert_eq!(endpoint["url"], "https://images.example/v1");
+    assert_eq!(endpoint["credential"], serde_json::json!({ "bearer": "[redacted]" }));
+    assert_eq!(page["upstream"]["texts"]["endpoint"][0]["url"], "${TEXTS_URL}");
+    assert_eq!(page["server"]["admin_token"], "[redacted]");
+    assert_eq!(page["route"][0]["edit"][0]["value"], "[redacted]");
+    assert_eq!(page["route"][0]["body"]["max_bytes"], "1MiB");
+    let file = file.to_str().unwrap();
+    let (code, out, err) = run(&["check", file, "--show"], &environment);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("TEXTS_URL is not set"), "{err}");
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), page);
 }

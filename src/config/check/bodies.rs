@@ -31,10 +31,15 @@ impl Checker<'_, '_> {
         let mut by_default = false;
         for (route, index) in config.route.iter_mut().zip(self.live(&path)) {
             let place = path.index(index);
-            for (key, source) in [("schema", &route.schema), ("parameters", &route.parameters)] {
+            for (key, source) in
+                [("schema", &mut route.schema), ("parameters", &mut route.parameters)]
+            {
                 let Some(source) = source else { continue };
                 let schema =
                     self.schema(source, directory, catalog.as_ref(), &place.key(key), &mut schemas);
+                if let SchemaSource::File(file) = source {
+                    *file = directory.join(&*file);
+                }
                 match key {
                     "schema" => route.rules.schema = schema,
                     _ => route.rules.parameters = schema,
@@ -138,7 +143,7 @@ impl Checker<'_, '_> {
             return known.clone();
         }
         let schema = match source {
-            SchemaSource::Text(text) => self.parse_schema(text, None, catalog, place),
+            SchemaSource::Text { schema, .. } => self.parse_schema(schema, None, catalog, place),
             SchemaSource::File(file) => {
                 let path = directory.join(file);
                 self.report.reads(&path);
@@ -206,7 +211,7 @@ impl Checker<'_, '_> {
 }
 
 /// Whether the bodies of this route are read, and not only passed on.
-pub(super) fn reads_bodies(route: &Route) -> bool {
+pub(in crate::config) fn reads_bodies(route: &Route) -> bool {
     route.schema.is_some() || !route.edit.is_empty()
 }
 

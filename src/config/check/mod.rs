@@ -13,6 +13,8 @@ mod tasks;
 mod tls;
 mod upstreams;
 
+pub(super) use self::{bodies::reads_bodies, pages::mean_nothing};
+
 use self::upstreams::check_ca_file;
 use super::{
     Config, ProxyProtocol,

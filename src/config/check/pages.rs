@@ -11,6 +11,17 @@ pub(super) fn complete_pages(routes: &mut [Route]) {
     }
 }
 
+/// Keys of a route that are about a provider, or about an answer that this page is not.
+pub(in crate::config) fn mean_nothing(page: Page) -> impl Iterator<Item = &'static str> {
+    const OF_PROVIDERS: [&str; 9] =
+        ["rewrite", "schema", "edit", "body", "repeat", "price", "task", "callback", "idempotency"];
+    let others: &[&str] = match page {
+        Page::Catalog => &["parameters", "success"],
+        Page::Usage | Page::UsageSummary | Page::Tasks | Page::Callback => &[],
+    };
+    OF_PROVIDERS.iter().chain(others).copied()
+}
+
 impl Checker<'_, '_> {
     pub(super) fn pages(&mut self, config: &Config) {
         let path = KeyPath::default().key("route");
@@ -44,24 +55,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Keys that are about a provider, or about an answer that this page is not.
     fn means_nothing(&mut self, page: Page, place: &KeyPath) {
-        const OF_PROVIDERS: [&str; 9] = [
-            "rewrite",
-            "schema",
-            "edit",
-            "body",
-            "repeat",
-            "price",
-            "task",
-            "callback",
-            "idempotency",
-        ];
-        let others: &[&str] = match page {
-            Page::Catalog => &["parameters", "success"],
-            Page::Usage | Page::UsageSummary | Page::Tasks | Page::Callback => &[],
-        };
-        for key in OF_PROVIDERS.iter().chain(others) {
+        for key in mean_nothing(page) {
             if self.root.at(&place.key(key)).is_some() {
                 self.error(&place.key(key), "means nothing with `serve`", None);
             }

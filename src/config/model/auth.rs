@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Who may call. With this table every route wants an API key, unless it says otherwise with `auth`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// Where a caller may put its key: `bearer` for `Authorization: Bearer KEY`, `x-api-key` for that header. Default: both.
@@ -55,7 +55,7 @@ pub enum Scheme {
 }
 
 /// An API key, known by its digest.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaticKey {
     /// The SHA-256 of the key, 64 hexadecimal digits: `printf %s "$KEY" | sha256sum`.
@@ -76,8 +76,22 @@ pub struct StaticKey {
     pub expires: Option<Moment>,
 }
 
+impl StaticKey {
+    /// What the key is called.
+    pub(crate) fn id(&self) -> String {
+        let own = self.id.as_ref().map(|id| id.as_str().to_owned());
+        own.unwrap_or_else(|| short_id("config", &self.digest.get()))
+    }
+}
+
+/// Enough of a digest to find its line.
+pub(crate) fn short_id(source: &str, digest: &KeyDigest) -> String {
+    let digest = digest.to_string();
+    format!("{source}-{}", &digest[..12])
+}
+
 /// An account that is known by its client certificate.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateAccount {
     /// A name in the certificate, to the letter: a DNS name or a URI among its alternative names, or its common name. Of several that fit the first one counts.
@@ -96,7 +110,7 @@ pub struct CertificateAccount {
 }
 
 /// Which headers tell the provider about the caller.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Forward {
     /// The account, such as in `x-tollgate-account`. Default: not told.
@@ -118,7 +132,7 @@ impl Forward {
 }
 
 /// Whether a route wants an API key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthMode {
     /// Without one, requests are refused.

@@ -5,16 +5,17 @@ use crate::{
     validate,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
+    fmt,
     num::{NonZeroU8, NonZeroU32},
     sync::Arc,
 };
 
 /// How request bodies are read that have a `schema` or an `edit`. Other bodies pass as they come; of this only `violations`
 /// is for them, where there are `parameters`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Body {
     /// The longest body, as it is sent. Memory for it is reserved as it arrives. Default: `1MiB`.
@@ -72,7 +73,7 @@ impl Body {
 }
 
 /// What becomes of compressed bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContentEncoding {
     /// They are refused: not every provider takes them.
@@ -83,7 +84,7 @@ pub enum ContentEncoding {
 }
 
 /// What becomes of a name that is there twice in one object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Duplicates {
     /// The body is refused: the provider may take the other one.
@@ -93,7 +94,7 @@ pub enum Duplicates {
 }
 
 /// Which numbers are accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Numbers {
     /// Those that a double can hold.
@@ -103,7 +104,7 @@ pub enum Numbers {
 }
 
 /// How many mistakes an answer names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Violations {
     /// The first one.
@@ -115,7 +116,7 @@ pub enum Violations {
 }
 
 /// One change to a body: `set` and `value`, `rename` and `to`, `remove`, or `map` and `values`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("oneOf" = serde_json::json!([
     { "required": ["set", "value"] }, { "required": ["rename", "to"] }, { "required": ["remove"] }, { "required": ["map", "values"] }
@@ -138,7 +139,7 @@ pub struct Edit {
 }
 
 /// What the files and tables of a route say of its requests, made ready.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Rules {
     /// The rules of the body.
     pub schema: Option<Arc<Schema>>,
@@ -146,4 +147,11 @@ pub struct Rules {
     pub parameters: Option<Arc<Schema>>,
     /// What is changed in the body.
     pub edits: Arc<Edits>,
+}
+
+/// Without what is in them: that may come out of the environment.
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").finish_non_exhaustive()
+    }
 }

@@ -2,10 +2,10 @@ use crate::config::values::{
     EndpointUrl, FieldName, JsonPointer, Network, Secret, Setting, Size, Timeout,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Callers who are told when a task is over, at a URL of theirs.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Callbacks {
     /// Where providers reach the route with `serve = "callback"`, as in `https://api.example.com/callbacks`: a token comes behind it, as the last segment of the path.
@@ -31,6 +31,13 @@ pub struct Callbacks {
 }
 
 impl Callbacks {
+    pub(crate) const ID_FIELD: FieldName = FieldName::from_static("x-webhook-id");
+    pub(crate) const TIMESTAMP_FIELD: FieldName = FieldName::from_static("x-webhook-timestamp");
+    pub(crate) const SIGNATURE_FIELD: FieldName = FieldName::from_static("x-webhook-signature");
+    pub(crate) const TIMEOUT: Timeout = Timeout::seconds(10);
+    pub(crate) const GIVE_UP_AFTER: Timeout = Timeout::seconds(24 * 60 * 60);
+    pub(crate) const MAX_BYTES: Size = Size::kib(1024);
+
     /// Where providers reach us, if somebody is to be told.
     pub(crate) fn url(&self) -> Option<&EndpointUrl> {
         let all = self.secrets.iter().all(|secret| secret.missing().is_none());
@@ -44,7 +51,7 @@ impl Callbacks {
 }
 
 /// What a route does for callers who want to be told when their task is over.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Callback {
     /// Where in the request's JSON body the caller's URL stands, as a JSON Pointer such as `/webHook`. The provider gets one of ours in its place.

@@ -1,16 +1,17 @@
+use super::{Config, Route};
 use crate::{
     charge::{self, AtLimit, Disconnect},
     config::values::{JsonPointer, PriceAmount, Timeout},
 };
 use schemars::JsonSchema;
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
 /// What becomes of the money of requests that have a `price`; a route can say otherwise in its own `charge`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Charge {
     /// What becomes of a request whose client leaves: `finish` goes on with it, and who pays depends on how the work ends; `cancel` breaks it off, and the caller has
@@ -35,6 +36,22 @@ impl Charge {
     }
 }
 
+impl Config {
+    /// For how long money of a request stays reserved, unless its task keeps it longer.
+    pub(crate) fn time_limit(&self, route: &Route) -> Timeout {
+        let least = Timeout::seconds(15 * 60).max(Timeout::of(self.longest(route)));
+        route.charge.or(self.charge).time_limit.unwrap_or(least)
+    }
+
+    /// When a request is over, whatever became of it.
+    pub(crate) fn longest(&self, route: &Route) -> Duration {
+        /// What it may take beyond the timeout of its upstream.
+        const MARGIN: Duration = Duration::from_secs(60);
+        let timeout = self.upstream.get(&route.upstream).map(|upstream| upstream.timeout.get());
+        timeout.unwrap_or_default().saturating_add(MARGIN)
+    }
+}
+
 /// What a request costs: an amount such as `"0.010"` for every request, or a table.
 #[derive(Clone, Debug)]
 pub struct Price {
@@ -49,7 +66,7 @@ pub struct Price {
 }
 
 /// A price that depends on the request: `by` and `table`, or `amount`, and `times`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = serde_json::json!([{ "required": ["amount"] }, { "required": ["by", "table"] }])))]
 struct PriceTable {
@@ -108,6 +125,20 @@ impl<'de> Deserialize<'de> for Price {
         }
 
         deserializer.deserialize_any(PriceVisitor)
+    }
+}
+
+/// One amount for every request needs no table.
+impl Serialize for Price {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.clone() {
+            Self { amount: Some(amount), by: None, table: None, times: None } => {
+                amount.serialize(serializer)
+            }
+            Self { amount, by, table, times } => {
+                PriceTable { amount, by, table, times }.serialize(serializer)
+            }
+        }
     }
 }
 

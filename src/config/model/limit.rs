@@ -2,13 +2,14 @@ use crate::config::values::{LimitKey, LimitName, Rate};
 use crate::limit::{self, OnStoreFailure};
 use schemars::JsonSchema;
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+    ser::SerializeMap,
 };
 use std::{borrow::Cow, collections::BTreeMap, fmt, num::NonZeroU32};
 
 /// A limit that routes name in their `limits`: either `rate`, how many requests in a time, or `in_flight`, how many at a time.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = serde_json::json!([{ "required": ["rate"] }, { "required": ["in_flight"] }])))]
 pub struct Limit {
@@ -61,7 +62,7 @@ impl Limit {
 }
 
 /// The numbers of one plan; what is left out is as in the limit itself.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlanLimit {
     /// How much in which time.
@@ -117,6 +118,19 @@ impl<'de> Deserialize<'de> for LimitUse {
         }
 
         deserializer.deserialize_any(LimitUseVisitor)
+    }
+}
+
+/// A cost of one needs no table.
+impl Serialize for LimitUse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.cost == one() {
+            return serializer.serialize_str(&self.name);
+        }
+        let mut table = serializer.serialize_map(Some(2))?;
+        table.serialize_entry("name", &self.name)?;
+        table.serialize_entry("cost", &self.cost)?;
+        table.end()
     }
 }
 

@@ -12,6 +12,7 @@ mod task;
 mod tls;
 mod upstream;
 
+pub(crate) use self::auth::short_id;
 pub use self::{
     auth::{Auth, AuthMode, CertificateAccount, Forward, Scheme, StaticKey},
     body::{Body, ContentEncoding, Duplicates, Edit, Numbers, Rules, Violations},
@@ -29,7 +30,7 @@ pub use self::{
 use super::values::{Invalid, Name};
 use crate::{catalog, idempotency::Policy, profile, upstream::Repeat};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -39,7 +40,7 @@ use std::{
 ///
 /// Any value can be written as a string with environment variables in it: `${NAME}`, or `${NAME:-default}` for where the
 /// variable is not set or empty. `$${` stands for `${`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = ["route"]))]
 pub struct Config {
@@ -77,7 +78,7 @@ pub struct Config {
     #[serde(default)]
     pub upstream: BTreeMap<String, Upstream>,
     /// What is answered by whom. At least one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub route: Vec<Route>,
 }

@@ -4,15 +4,15 @@ use crate::config::values::{
 };
 use crate::{idempotency, upstream::Repeat};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Which requests go where.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("anyOf" = serde_json::json!([{ "required": ["upstream"] }, { "required": ["serve"] }])))]
 pub struct Route {
     /// What the route is called in logs and metrics; no two are called the same. Default: method and path, such as `POST /v1/generate`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
     #[schemars(with = "Option<Name>")]
     pub name: Name,
     /// One method or several, in capitals. Default: any, with `serve = "catalog"` GET. `CONNECT` and `TRACE` are refused anyway.
@@ -22,7 +22,7 @@ pub struct Route {
     /// one that names the method goes before one that answers to any.
     pub path: PathPattern,
     /// The name of the upstream that answers; not where the gateway answers by itself (`serve`).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub upstream: String,
     /// What the gateway answers by itself. For the caller's own account: `usage` lists what was paid for, `usage-summary` sums it up, `tasks` lists the
     /// tasks that were made; lists take `page` (from 1) and `per_page` (20, at most 100). For everybody: `catalog` is a page about the catalog's codes, for
@@ -99,7 +99,7 @@ impl Route {
 }
 
 /// What the gateway answers by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Page {
     /// What was paid for, the latest first.
@@ -115,7 +115,7 @@ pub enum Page {
 }
 
 /// What a success looks like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Success {
     /// The provider's answer as it is.

@@ -22,13 +22,12 @@ pub struct Server {
     #[serde(deserialize_with = "socket_address")]
     #[schemars(with = "SocketAddress")]
     pub listen: SocketAddr,
-    /// Address and port for `/livez`, `/readyz`, `/endpoints` and `/unmatched`. `TOLLGATE_ADMIN` goes before it. Default: none, nothing of it is served.
+    /// Address and port for `/livez`, `/readyz`, `/metrics`, `/endpoints`, `/unmatched` and `/config`. `TOLLGATE_ADMIN` goes before it. Default: none, nothing of it is served.
     /// Anywhere but on the loopback all but the first two want an `admin_token`.
     #[serde(deserialize_with = "some_socket_address")]
     #[schemars(with = "Option<SocketAddress>")]
     pub admin: Option<SocketAddr>,
     /// What `Authorization: Bearer` has to say for all of them but `/livez` and `/readyz`; 16 characters or more. Default: nothing, and where `admin` is not on the loopback they are refused.
-    #[serde(skip_serializing)]
     pub admin_token: Option<Secret>,
     /// TLS towards clients. Default: none, whoever connects speaks plain HTTP.
     pub tls: Option<ServerTls>,

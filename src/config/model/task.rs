@@ -3,10 +3,10 @@ use crate::{
     tasks::TaskId,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Asynchronous work of providers.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tasks {
     /// For how long it is remembered whose a task is; then nobody can ask about it, and money that is still reserved for it goes the way of
@@ -18,7 +18,7 @@ pub struct Tasks {
 }
 
 /// Where a route has the id of a task: in the answers, where requests make tasks, or in the requests, where they are about them.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Task {
     /// In the provider's answer, where a request has made a task, as a JSON Pointer such as `/data/id`. An answer without one there is no task.

@@ -8,14 +8,14 @@ use crate::{
 };
 use http::{HeaderName, HeaderValue, header};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 /// A provider, or a pool of providers that give the same.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["endpoint"]))]
 pub struct Upstream {
@@ -74,6 +74,7 @@ pub struct Upstream {
     /// When an endpoint is left out.
     pub ejection: Ejection,
     /// Where the provider is; several are asked in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     pub endpoint: Vec<Endpoint>,
 }
@@ -119,7 +120,7 @@ impl Upstream {
 
 /// When an endpoint is left out: at once where it refuses our credential or our account there is empty, after failures otherwise. Then one
 /// request at a time tries whether it is back.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ejection {
     /// How many failures within `window` it takes at least, in each worker. Default: `5`.
@@ -151,7 +152,7 @@ impl Default for Ejection {
 }
 
 /// Whether to speak HTTP/2 to a provider.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Http2 {
     /// As agreed in the TLS handshake; HTTP/1.1 without TLS.
@@ -164,7 +165,7 @@ pub enum Http2 {
 }
 
 /// One provider.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// `http(s)://host[:port][/prefix]`, without a user, a query or a fragment.
@@ -175,7 +176,7 @@ pub struct Endpoint {
     #[serde(default)]
     pub credential: Option<Credential>,
     /// What it is called in logs and metrics. Default: its place in the list, from `1`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
     #[schemars(with = "Option<Name>")]
     pub name: Name,
     /// Lower ones are asked first; those with the same share the requests by `weight`. Default: its place in the list, from 1.
@@ -212,7 +213,7 @@ pub struct Endpoint {
 }
 
 /// What one endpoint wants otherwise, of requests for one path: another path, another body, or both.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adapt {
     /// Which requests: their path as the route has rewritten it, such as `/v1/draw/{model}`.
@@ -318,6 +319,20 @@ fn either_or(schema: &mut schemars::Schema) {
         "oneOf".to_owned(),
         serde_json::json!([{ "required": ["bearer"] }, { "required": ["header", "value"] }]),
     );
+}
+
+impl Serialize for Credential {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut table = serializer.serialize_map(None)?;
+        match self {
+            Self::Bearer(secret) => table.serialize_entry("bearer", secret)?,
+            Self::Header { name, value } => {
+                table.serialize_entry("header", name.as_str())?;
+                table.serialize_entry("value", value)?;
+            }
+        }
+        table.end()
+    }
 }
 
 impl TryFrom<CredentialTable> for Credential {

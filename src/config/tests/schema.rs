@@ -4,7 +4,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Every key that a document can have, by the schema: `.server.listen`, `.route[].path`.
-fn keys_of_schema(schema: &Value, root: &Value, path: &str, keys: &mut BTreeSet<String>) {
+pub(super) fn keys_of_schema(
+    schema: &Value,
+    root: &Value,
+    path: &str,
+    keys: &mut BTreeSet<String>,
+) {
     if let Some(reference) = schema["$ref"].as_str() {
         keys_of_schema(root.pointer(&reference[1..]).unwrap(), root, path, keys);
     }
@@ -24,7 +29,7 @@ fn keys_of_schema(schema: &Value, root: &Value, path: &str, keys: &mut BTreeSet<
     }
 }
 
-fn keys_of_document(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>) {
+pub(super) fn keys_of_document(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>) {
     match value {
         toml::Value::Array(elements) => {
             elements.iter().for_each(|value| keys_of_document(value, &format!("{path}[]"), keys));

@@ -1,5 +1,5 @@
 //! Amounts of money.
-use super::{Invalid, text_value};
+use super::{Invalid, shown_as, text_value};
 use crate::charge::Amount;
 use std::str::FromStr;
 
@@ -27,6 +27,7 @@ impl FromStr for PriceAmount {
     }
 }
 
+shown_as!(PriceAmount, |price| price.0);
 text_value!(PriceAmount, "PriceAmount", "a price in decimals, as a string, such as \"0.010\"", {
     "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,6})?$", "examples": ["0.010", "25"]
 });

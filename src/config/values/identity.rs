@@ -1,6 +1,6 @@
 //! Who somebody is, and what he may do.
 use super::{
-    Invalid,
+    Invalid, shown_as,
     template::{self, Part},
     text_value,
 };
@@ -10,7 +10,6 @@ use crate::{
 };
 use http::HeaderName;
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
 use std::{fmt, str::FromStr, time::SystemTime};
 
 /// The SHA-256 of an API key.
@@ -34,6 +33,7 @@ impl FromStr for Digest {
     }
 }
 
+shown_as!(Digest, |digest| digest.0);
 text_value!(Digest, "Digest", DIGEST, { "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" });
 
 /// The name of an account, a plan or a key, as the store has them too.
@@ -55,6 +55,7 @@ impl FromStr for Label {
     }
 }
 
+shown_as!(Label, |label| label.as_str());
 text_value!(Label, "Label", "a string", { "type": "string", "pattern": "^\\S(.*\\S)?$", "maxLength": 128 });
 
 /// The name of a limit: it stands in answers, in header fields and in keys of a store.
@@ -84,6 +85,7 @@ impl FromStr for LimitName {
     }
 }
 
+shown_as!(LimitName, |name| name.0);
 text_value!(LimitName, "LimitName", LIMIT_NAME, { "type": "string", "pattern": "^[0-9A-Za-z_.-]{1,64}$" });
 
 /// Something that a key may do, as the store has it too.
@@ -107,11 +109,13 @@ impl FromStr for Scope {
 
 const SCOPE: &str = "a word without spaces, quotes and backslashes, such as \"images:write\"";
 
+shown_as!(Scope, |scope| scope.as_str());
 text_value!(Scope, "Scope", SCOPE, { "type": "string", "pattern": "^[!#-+.-\\[\\]-~-]{1,128}$", "examples": ["images:write", "model:*"] });
 
 /// A scope that a route asks for, with the values of its path's parameters in it: `model:{model}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopeTemplate {
+    text: String,
     parts: Vec<Part>,
 }
 
@@ -132,10 +136,11 @@ impl FromStr for ScopeTemplate {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let scope: Scope = text.parse()?;
-        template::parse(scope.as_str()).map(|parts| Self { parts })
+        template::parse(text).map(|parts| Self { text: scope.as_str().to_owned(), parts })
     }
 }
 
+shown_as!(ScopeTemplate, |scope| scope.text);
 text_value!(ScopeTemplate, "ScopeTemplate", SCOPE, { "type": "string", "pattern": "^[!#-+.-\\[\\]-~-]{1,128}$", "examples": ["images:write", "model:{model}"] });
 
 /// The beginning of generated keys: 1 to 16 small letters and digits.
@@ -159,6 +164,7 @@ impl FromStr for KeyPrefix {
     }
 }
 
+shown_as!(KeyPrefix, |prefix| prefix.0.as_str());
 text_value!(KeyPrefix, "KeyPrefix", KEY_PREFIX, { "type": "string", "pattern": "^[a-z0-9]{1,16}$" });
 
 /// What is protected, as a challenge names it: visible ASCII and spaces, no quotes, no backslashes.
@@ -194,26 +200,19 @@ impl FromStr for Realm {
     }
 }
 
+shown_as!(Realm, |realm| realm.0);
 text_value!(Realm, "Realm", REALM, { "type": "string", "pattern": "^[ !#-\\[\\]-~]{1,128}$" });
-
-// For the defaults in the JSON Schema.
-impl Serialize for KeyPrefix {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.as_str())
-    }
-}
-
-impl Serialize for Realm {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
 
 /// A header of ours in a request to a provider.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FieldName(HeaderName);
 
 impl FieldName {
+    /// One of ours, in small letters.
+    pub(crate) const fn from_static(name: &'static str) -> Self {
+        Self(HeaderName::from_static(name))
+    }
+
     /// The header's name.
     pub const fn get(&self) -> &HeaderName {
         &self.0
@@ -246,12 +245,7 @@ fn is_a_credential(name: &HeaderName) -> bool {
     matches!(name.as_str(), "authorization" | "cookie" | "x-api-key")
 }
 
-impl Serialize for FieldName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.as_str())
-    }
-}
-
+shown_as!(FieldName, |name| name.0.as_str());
 text_value!(FieldName, "FieldName", FIELD_NAME, { "type": "string", "pattern": "^[0-9A-Za-z!#$%&'*+.^_`|~-]+$" });
 
 /// A point in time (RFC 3339): `2027-01-31T00:00:00Z`.
@@ -262,6 +256,13 @@ impl Moment {
     /// The time.
     pub const fn get(self) -> SystemTime {
         self.0
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It was one before.
+        Timestamp::try_from(self.0).map_err(|_| fmt::Error)?.fmt(f)
     }
 }
 
@@ -276,6 +277,7 @@ impl FromStr for Moment {
     }
 }
 
+shown_as!(Moment, |moment| moment);
 text_value!(Moment, "Moment", MOMENT, { "type": "string", "format": "date-time" });
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Places in a JSON document.
-use super::{Invalid, text_value};
+use super::{Invalid, shown_as, text_value};
 use crate::json::Pointer;
 use std::str::FromStr;
 
@@ -24,6 +24,7 @@ impl FromStr for JsonPointer {
     }
 }
 
+shown_as!(JsonPointer, |pointer| pointer.0);
 text_value!(JsonPointer, "JsonPointer", "a JSON Pointer, such as \"/model\"", {
     "type": "string", "pattern": "^(/([^~/]|~[01])*)+$", "examples": ["/model", "/options/size"]
 });

@@ -1,5 +1,6 @@
 //! What single values may be. Each type says so itself, to serde and to the JSON Schema, and none repeats what it found.
 mod amount;
+mod free;
 mod identity;
 mod json_pointer;
 mod json_value;
@@ -36,6 +37,7 @@ pub use self::{
 };
 pub(super) use self::{
     network::{SocketAddress, parse_socket_address, socket_address, some_socket_address},
+    secret::REDACTED,
     text::credential_header,
 };
 
@@ -101,6 +103,13 @@ macro_rules! text_value {
             }
         }
 
+        super::text_schema!($type, $name, $schema);
+    };
+}
+
+/// A JSON Schema that is a string with a pattern and a description.
+macro_rules! text_schema {
+    ($type:ty, $name:literal, $schema:tt) => {
         impl schemars::JsonSchema for $type {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
@@ -112,4 +121,16 @@ macro_rules! text_value {
         }
     };
 }
-use text_value;
+
+/// `Serialize` as the text that it is read from.
+macro_rules! shown_as {
+    ($type:ty, |$value:ident| $text:expr) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let $value = self;
+                serializer.collect_str(&$text)
+            }
+        }
+    };
+}
+use {shown_as, text_schema, text_value};

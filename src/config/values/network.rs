@@ -1,7 +1,7 @@
 //! Addresses.
-use super::{Invalid, text_value};
+use super::{Invalid, shown_as, text_value};
 use ipnet::IpNet;
-use serde::{Deserializer, Serialize, Serializer};
+use serde::Deserializer;
 use std::{
     net::{IpAddr, SocketAddr},
     str::FromStr,
@@ -30,15 +30,10 @@ impl FromStr for Network {
     }
 }
 
-impl Serialize for Network {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
 const NETWORK: &str =
     "an address or a network, such as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"";
 
+shown_as!(Network, |network| network.0);
 text_value!(Network, "Network", NETWORK, {
     "type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", "examples": ["10.0.0.0/8", "192.0.2.1", "fd00::/8"]
 });

@@ -1,10 +1,13 @@
 //! Paths with parameters in them.
 use super::{
     Invalid,
+    free::{Free, free},
+    shown_as,
     template::{self, Part, names},
-    text_value,
+    text_schema, text_value,
 };
 use matchit::{InsertError, Router};
+use serde::{Deserialize, Deserializer};
 use std::{fmt, str::FromStr};
 
 /// The paths that a route answers to: `/v1/tasks/{id}`, `/files/{*rest}`, in the syntax of `matchit`.
@@ -74,8 +77,9 @@ impl FromStr for PathPattern {
 ///
 /// A value is put in as it came, still percent-encoded. Whether the outcome is a path that may be asked for
 /// (a value can be `..`) is only known then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PathTemplate {
+    shown: String,
     parts: Vec<Part>,
 }
 
@@ -95,14 +99,39 @@ impl FromStr for PathTemplate {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        parse(text).map(|parts| Self { parts })
+        parse(text).map(|parts| Self { shown: text.to_owned(), parts })
     }
 }
 
-text_value!(PathPattern, "PathPattern", "a path, such as \"/v1/tasks/{id}\"", {
+/// As it was written, without what the environment has put in: a provider may want a token in the path.
+impl fmt::Debug for PathTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PathTemplate({})", self.shown)
+    }
+}
+
+impl Free for PathTemplate {
+    const EXPECTED: &'static str = PATH;
+
+    fn to_be_shown_as(self, text: &str) -> Self {
+        Self { shown: text.to_owned(), ..self }
+    }
+}
+
+impl<'de> Deserialize<'de> for PathTemplate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        free(deserializer)
+    }
+}
+
+const PATH: &str = "a path, such as \"/v1/tasks/{id}\"";
+
+shown_as!(PathPattern, |path| path.text);
+shown_as!(PathTemplate, |path| path.shown);
+text_value!(PathPattern, "PathPattern", PATH, {
     "type": "string", "pattern": "^/[^?#\\s]*$", "examples": ["/v1/tasks/{id}", "/files/{*rest}"]
 });
-text_value!(PathTemplate, "PathTemplate", "a path, such as \"/v1/tasks/{id}\"", {
+text_schema!(PathTemplate, "PathTemplate", {
     "type": "string", "pattern": "^/[^?#\\s]*$", "examples": ["/v1/tasks/{id}"]
 });
 

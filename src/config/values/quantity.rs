@@ -1,7 +1,7 @@
 //! Durations and sizes.
-use super::{Invalid, text_value};
+use super::{Invalid, shown_as, text_value};
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer,
     de::{self, Visitor},
 };
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
@@ -14,6 +14,11 @@ impl Timeout {
     /// A timeout of that many milliseconds.
     pub(crate) const fn millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
+    }
+
+    /// A timeout of this duration.
+    pub(crate) const fn of(duration: Duration) -> Self {
+        Self(duration)
     }
 
     /// A timeout of that many seconds.
@@ -102,8 +107,11 @@ fn parse_duration(text: &str) -> Result<Duration, Invalid> {
     }
 }
 
-fn write_duration(f: &mut fmt::Formatter<'_>, duration: Duration) -> fmt::Result {
+pub(super) fn write_duration(f: &mut fmt::Formatter<'_>, duration: Duration) -> fmt::Result {
     match duration.subsec_millis() {
+        0 if !duration.is_zero() && duration.as_secs().is_multiple_of(3600) => {
+            write!(f, "{}h", duration.as_secs() / 3600)
+        }
         0 => write!(f, "{}s", duration.as_secs()),
         _ => write!(f, "{}ms", duration.as_millis()),
     }
@@ -114,6 +122,11 @@ fn write_duration(f: &mut fmt::Formatter<'_>, duration: Duration) -> fmt::Result
 pub struct Size(usize);
 
 impl Size {
+    /// That many bytes.
+    pub(crate) const fn bytes(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
     /// That many KiB.
     pub(crate) const fn kib(kib: usize) -> Self {
         Self(kib * 1024)
@@ -183,24 +196,9 @@ impl fmt::Display for Size {
     }
 }
 
-// For the defaults in the JSON Schema.
-impl Serialize for Timeout {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl Serialize for Patience {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl Serialize for Size {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+shown_as!(Timeout, |timeout| timeout);
+shown_as!(Patience, |patience| patience);
+shown_as!(Size, |size| size);
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -284,6 +282,8 @@ mod tests {
         assert_eq!("0s".parse(), Ok(Patience::seconds(0)));
         assert_eq!("1500ms".parse::<Timeout>().unwrap().to_string(), "1500ms");
         assert_eq!("1m30s".parse::<Timeout>().unwrap().to_string(), "90s");
+        assert_eq!("120m".parse::<Timeout>().unwrap().to_string(), "2h");
+        assert_eq!("0s".parse::<Patience>().unwrap().to_string(), "0s");
     }
 
     #[test]

@@ -1,19 +1,31 @@
 //! Quotas.
-use super::{Invalid, Timeout, text_value};
+use super::{Invalid, Timeout, quantity::write_duration, shown_as, text_value};
 use crate::limit;
 use http::HeaderName;
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 /// So much in such a time: `"100/s"`, `"5/m"`, `"1000/h"`, `"20000/d"`, `"10/15s"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate(limit::Rate);
+pub struct Rate {
+    units: NonZeroU32,
+    period: Duration,
+    rate: limit::Rate,
+}
 
 impl Rate {
     /// The rate, with a whole period's units as its burst.
     pub const fn get(self) -> limit::Rate {
-        self.0
+        self.rate
     }
 }
+
+/// Those that have a name.
+const PERIODS: [(&str, Duration); 4] = [
+    ("s", Duration::from_secs(1)),
+    ("m", Duration::from_secs(60)),
+    ("h", Duration::from_secs(60 * 60)),
+    ("d", Duration::from_secs(24 * 60 * 60)),
+];
 
 const RATE: &str = "a number and a time, such as \"100/s\", \"5/m\", \"1000/h\" or \"10/15s\"";
 
@@ -28,18 +40,27 @@ impl FromStr for Rate {
         }
         let units: u32 = units.parse().map_err(|_| Invalid::from("more than 4294967295 units"))?;
         let units = NonZeroU32::new(units).ok_or("a rate of nothing would refuse every request")?;
-        let period = match period {
-            "s" => Duration::from_secs(1),
-            "m" => Duration::from_secs(60),
-            "h" => Duration::from_secs(60 * 60),
-            "d" => Duration::from_secs(24 * 60 * 60),
-            other => other.parse::<Timeout>().map_err(|_| wrong())?.get(),
+        let period = match PERIODS.iter().find(|(name, _)| *name == period) {
+            Some((_, period)) => *period,
+            None => period.parse::<Timeout>().map_err(|_| wrong())?.get(),
         };
         let rate = limit::Rate::per(units, period);
-        Ok(Self(rate.ok_or("more than one unit in a nanosecond: no limit at all")?))
+        let rate = rate.ok_or("more than one unit in a nanosecond: no limit at all")?;
+        Ok(Self { units, period, rate })
     }
 }
 
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.units)?;
+        match PERIODS.iter().find(|(_, period)| *period == self.period) {
+            Some((name, _)) => f.write_str(name),
+            None => write_duration(f, self.period),
+        }
+    }
+}
+
+shown_as!(Rate, |rate| rate);
 text_value!(Rate, "Rate", RATE, {
     "type": "string", "pattern": "^[0-9]+/(s|m|h|d|([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$",
     "examples": ["100/s", "5/m", "1000/h", "10/15s"]
@@ -92,6 +113,7 @@ impl fmt::Display for LimitKey {
     }
 }
 
+shown_as!(LimitKey, |key| key);
 text_value!(LimitKey, "LimitKey", LIMIT_KEY, {
     "type": "string", "pattern": "^(address|principal|account|route|header:[0-9A-Za-z!#$%&'*+.^_`|~-]+)$",
     "examples": ["address", "principal", "header:x-organisation"]

@@ -1,7 +1,7 @@
 //! What may be missing.
 use crate::config::reader::SETTING;
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{self, Visitor},
 };
 use std::{borrow::Cow, fmt, marker::PhantomData};
@@ -32,6 +32,16 @@ impl<T> Setting<T> {
         match self {
             Self::Set(_) => None,
             Self::Missing { variable } => Some(variable),
+        }
+    }
+}
+
+/// What is missing as the variable that it waits for.
+impl<T: Serialize> Serialize for Setting<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Set(value) => value.serialize(serializer),
+            Self::Missing { variable } => serializer.collect_str(&format_args!("${{{variable}}}")),
         }
     }
 }

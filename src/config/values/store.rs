@@ -1,5 +1,5 @@
 //! Where things are kept.
-use super::{Invalid, text_value};
+use super::{Invalid, shown_as, text_value};
 use crate::store::StoreUrl;
 use serde::{Serialize, Serializer};
 use std::str::FromStr;
@@ -42,6 +42,15 @@ pub enum Limits {
 }
 
 impl Limits {
+    /// What is logged in with there.
+    pub(in crate::config) fn password(&self) -> Option<&str> {
+        match self {
+            Self::Local => None,
+            #[cfg(feature = "redis")]
+            Self::Redis(url) => url.password(),
+        }
+    }
+
     /// Whether they are counted somewhere that is spoken to over TLS.
     pub(crate) const fn is_tls(&self) -> bool {
         match self {
@@ -78,16 +87,15 @@ impl FromStr for Limits {
     }
 }
 
-// For the defaults in the JSON Schema; a URL is never one.
-impl Serialize for StoreAddress {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
+shown_as!(StoreAddress, |address| address.0.redacted());
 
 impl Serialize for Limits {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("local")
+        match self {
+            Self::Local => serializer.serialize_str("local"),
+            #[cfg(feature = "redis")]
+            Self::Redis(url) => serializer.collect_str(&url.redacted()),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Names, tokens and methods.
-use super::{Invalid, text_value};
+use super::{Invalid, shown_as, text_value};
 use http::{HeaderName, Method};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -15,6 +15,11 @@ pub struct Name(String);
 impl Name {
     pub(in crate::config) fn made(name: String) -> Self {
         Self(name)
+    }
+
+    /// Whether there is none.
+    pub(in crate::config) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The name.
@@ -44,6 +49,7 @@ impl FromStr for Name {
     }
 }
 
+shown_as!(Name, |name| name);
 text_value!(Name, "Name", "a string", { "type": "string", "minLength": 1, "maxLength": 128 });
 
 /// A word as RFC 9110 has it: letters, digits and ``!#$%&'*+-.^_`|~``.
@@ -69,12 +75,7 @@ impl FromStr for Token {
     }
 }
 
-impl Serialize for Token {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
+shown_as!(Token, |token| token.0);
 text_value!(Token, "Token", "a string", { "type": "string", "pattern": "^[0-9A-Za-z!#$%&'*+.^_`|~-]+$" });
 
 /// A header that can carry a credential.
@@ -173,6 +174,16 @@ impl FromStr for MethodName {
 text_value!(MethodName, "Method", "a method, such as \"POST\"", {
     "type": "string", "pattern": "^[0-9A-Z!#$%&'*+.^_`|~-]+$", "not": { "enum": ["CONNECT", "TRACE"] }, "maxLength": 32
 });
+
+/// One by itself, several as an array.
+impl Serialize for Methods {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [only] => serializer.serialize_str(only.as_str()),
+            several => serializer.collect_seq(several.iter().map(Method::as_str)),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Methods {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,17 +1,25 @@
 //! Where a provider is.
-use super::{Invalid, path::has_dot_segments, text_value};
+use super::{
+    Invalid, REDACTED,
+    free::{Free, free},
+    path::has_dot_segments,
+    shown_as, text_schema, text_value,
+};
 use http::{
     Uri,
     uri::{Authority, Scheme},
 };
+use serde::{Deserialize, Deserializer};
 use std::{fmt, str::FromStr};
 
 /// The URL that requests to an endpoint begin with: `http(s)://host[:port][/prefix]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl {
     scheme: Scheme,
     authority: Authority,
     prefix: String,
+    /// The prefix as it may be shown.
+    shown: String,
 }
 
 impl EndpointUrl {
@@ -56,6 +64,39 @@ impl fmt::Display for EndpointUrl {
     }
 }
 
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EndpointUrl({}://{}{})", self.scheme, self.authority, self.shown)
+    }
+}
+
+impl Free for EndpointUrl {
+    const EXPECTED: &'static str = URL;
+
+    /// Where it is can be seen, be it out of a variable, and so can a variable that is the whole of it. One that stands in
+    /// the path may be a token.
+    fn to_be_shown_as(self, text: &str) -> Self {
+        let shown = match text.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("", |slash| &rest[slash..]),
+            // Host and path are in the first variable.
+            None if text.matches(REDACTED).count() > 1 => "/[redacted]",
+            None => return self,
+        };
+        match shown.contains(REDACTED) {
+            true => Self { shown: shown.trim_end_matches('/').to_owned(), ..self },
+            false => self,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EndpointUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        free(deserializer)
+    }
+}
+
+shown_as!(EndpointUrl, |url| format_args!("{}://{}{}", url.scheme, url.authority, url.shown));
+
 const URL: &str = "a URL such as \"https://api.example.com\" or \"http://127.0.0.1:9000/prefix\"";
 
 impl FromStr for EndpointUrl {
@@ -80,7 +121,8 @@ impl FromStr for EndpointUrl {
             return Err("the path of a URL cannot have `.` or `..` segments".into());
         }
         check_port(&authority)?;
-        Ok(Self { scheme, prefix: path.trim_end_matches('/').to_owned(), authority })
+        let prefix = path.trim_end_matches('/').to_owned();
+        Ok(Self { scheme, authority, shown: prefix.clone(), prefix })
     }
 }
 
@@ -101,7 +143,7 @@ fn check_port(authority: &Authority) -> Result<(), Invalid> {
     }
 }
 
-text_value!(EndpointUrl, "EndpointUrl", URL, {
+text_schema!(EndpointUrl, "EndpointUrl", {
     "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$", "examples": ["https://api.example.com"]
 });
 
@@ -129,6 +171,7 @@ impl FromStr for ServerName {
     }
 }
 
+shown_as!(ServerName, |name| name.0);
 text_value!(ServerName, "ServerName", SERVER_NAME, {
     "type": "string", "pattern": "^[0-9A-Za-z_.:-]+$", "examples": ["api.internal"]
 });
@@ -146,6 +189,28 @@ mod tests {
         {
             let error = text.parse::<ServerName>().unwrap_err().to_string();
             assert!(error.starts_with("expected a DNS name"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn shown() {
+        for (text, interpolated, expected) in [
+            ("[redacted]", "https://h/v1", "https://h/v1"),
+            ("[redacted]/v1", "https://h/v1", "https://h/v1"),
+            ("[redacted]://h/v1", "https://h/v1", "https://h/v1"),
+            ("https://[redacted]", "https://h/v1", "https://h/v1"),
+            ("https://[redacted]:[redacted]/v1", "https://h:1/v1", "https://h:1/v1"),
+            ("https://h/[redacted]/", "https://h/tok/", "https://h/[redacted]"),
+            ("https://h/bot[redacted]/x", "https://h/bottok/x", "https://h/bot[redacted]/x"),
+            ("https://[redacted]/[redacted]", "https://h/tok", "https://h/[redacted]"),
+            ("[redacted]/bot[redacted]", "https://h/a/bottok", "https://h/[redacted]"),
+            ("[redacted][redacted]", "https://h/tok", "https://h/[redacted]"),
+        ] {
+            let url: EndpointUrl = interpolated.parse().unwrap();
+            let url = url.to_be_shown_as(text);
+            assert_eq!(serde_json::to_value(&url).unwrap(), expected, "{text}");
+            assert_eq!(format!("{url:?}"), format!("EndpointUrl({expected})"));
+            assert_eq!(url.to_string(), interpolated.trim_end_matches('/'));
         }
     }
 

@@ -20,21 +20,13 @@ pub(super) use self::{
 
 use crate::{
     callback::{CallbackSecrets, Fields, Guard, Settings},
-    config::{Config, FieldName},
+    config::{self, Config, FieldName},
     store::ledger::Message,
     tasks::CallbackId,
 };
-use http::{HeaderMap, HeaderName, header};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use http::{HeaderMap, header};
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::{Notify, Semaphore};
-
-/// Where nothing else is said.
-const MAX_BYTES: usize = 1 << 20;
-const TIMEOUT: Duration = Duration::from_secs(10);
-const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-const ID_FIELD: &str = "x-webhook-id";
-const TIMESTAMP_FIELD: &str = "x-webhook-timestamp";
-const SIGNATURE_FIELD: &str = "x-webhook-signature";
 
 /// What all routes share.
 #[derive(Clone, Debug)]
@@ -67,7 +59,7 @@ impl Callbacks {
             listens: config.route.iter().any(|route| {
                 route.callback.as_ref().is_some_and(|callback| callback.result.is_none())
             }),
-            max_bytes: table.max_bytes.map_or(MAX_BYTES, |bytes| bytes.get()),
+            max_bytes: table.max_bytes.unwrap_or(config::Callbacks::MAX_BYTES).get(),
             wake: before.map(|before| before.wake.clone()).unwrap_or_default(),
             early: before.map_or_else(|| places(called::MOST_EARLY), |before| before.early.clone()),
             lookups: before
@@ -78,9 +70,8 @@ impl Callbacks {
     /// How callers are told, on a gateway that can ask for the tasks of these upstreams.
     pub(crate) fn settings(&self, config: &Config) -> Settings {
         let table = &config.callbacks;
-        let field = |given: &Option<FieldName>, default| match given {
-            Some(name) => name.get().clone(),
-            None => HeaderName::from_static(default),
+        let field = |given: &Option<FieldName>, default: FieldName| {
+            given.as_ref().unwrap_or(&default).get().clone()
         };
         let tells = config.route.iter().filter(|route| route.callback.is_some());
         let scopes: BTreeSet<String> = tells.map(|route| route.upstream.clone()).collect();
@@ -88,14 +79,14 @@ impl Callbacks {
         let question = slowest.map(|upstream| upstream.timeout.get()).max();
         Settings {
             fields: Fields {
-                id: field(&table.id_field, ID_FIELD),
-                timestamp: field(&table.timestamp_field, TIMESTAMP_FIELD),
-                signature: field(&table.signature_field, SIGNATURE_FIELD),
+                id: field(&table.id_field, config::Callbacks::ID_FIELD),
+                timestamp: field(&table.timestamp_field, config::Callbacks::TIMESTAMP_FIELD),
+                signature: field(&table.signature_field, config::Callbacks::SIGNATURE_FIELD),
             },
             secrets: self.secrets.clone(),
-            give_up_after: table.give_up_after.map_or(GIVE_UP_AFTER, |after| after.get()),
+            give_up_after: table.give_up_after.unwrap_or(config::Callbacks::GIVE_UP_AFTER).get(),
             retention: super::tasks::retention(config),
-            timeout: table.timeout.map_or(TIMEOUT, |timeout| timeout.get()),
+            timeout: table.timeout.unwrap_or(config::Callbacks::TIMEOUT).get(),
             question: question.unwrap_or_default(),
             scopes: scopes.into_iter().collect(),
         }

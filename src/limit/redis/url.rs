@@ -78,6 +78,26 @@ impl RedisUrl {
     pub const fn is_tls(&self) -> bool {
         matches!(self.address, Address::Tcp { tls: true, .. })
     }
+
+    /// What it logs in with.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.login.as_ref().map(|login| login.password.as_str())
+    }
+
+    /// The whole of it, but for the password.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn redacted(&self) -> String {
+        let shown = self.to_string();
+        let Some(Login { user, .. }) = &self.login else { return shown };
+        // As a query and a login have it: whatever is in a name, it ends neither.
+        let user: String = user.iter().flat_map(|user| user.bytes()).map(encoded).collect();
+        match &self.address {
+            Address::Tcp { .. } => shown.replacen("://", &format!("://{user}:[redacted]@"), 1),
+            Address::Unix(_) if user.is_empty() => shown + "&pass=[redacted]",
+            Address::Unix(_) => format!("{shown}&user={user}&pass=[redacted]"),
+        }
+    }
 }
 
 impl FromStr for RedisUrl {
@@ -143,6 +163,16 @@ impl FromStr for RedisUrl {
     }
 }
 
+/// A byte in percent-encoding, unless it needs none.
+#[cfg(feature = "standalone")]
+fn encoded(byte: u8) -> String {
+    match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    }
+}
+
 const SCHEMES: [&str; 6] = ["redis", "rediss", "redis+unix", "valkey", "valkeys", "valkey+unix"];
 
 impl fmt::Display for RedisUrl {
@@ -196,6 +226,27 @@ mod tests {
             let login = url.login.as_ref();
             assert_eq!(login.and_then(|login| login.user.as_deref()), user, "{text}");
             assert_eq!(login.map(|login| login.password.as_str()), password, "{text}");
+        }
+    }
+
+    #[cfg(feature = "standalone")]
+    #[test]
+    fn a_url_is_shown_and_read_again() {
+        let table = [
+            ("redis://localhost", "redis://localhost:6379/0"),
+            ("valkeys://:s3cret@[::1]:7/2", "rediss://:[redacted]@[::1]:7/2"),
+            ("redis://me%40x:s3cret@h", "redis://me%40x:[redacted]@h:6379/0"),
+            ("redis+unix:///r.sock?pass=s3cret", "redis+unix:///r.sock?db=0&pass=[redacted]"),
+            (
+                "redis+unix:///r.sock?db=3&user=a%26b&pass=s3cret",
+                "redis+unix:///r.sock?db=3&user=a%26b&pass=[redacted]",
+            ),
+        ];
+        for (text, want) in table {
+            let url: RedisUrl = text.parse().unwrap();
+            assert_eq!(url.redacted(), want, "{text}");
+            let again: RedisUrl = want.parse().unwrap();
+            assert_eq!(again.redacted(), want, "{text}");
         }
     }
 

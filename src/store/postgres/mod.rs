@@ -21,6 +21,7 @@ mod link;
 mod migrate;
 mod open;
 mod pipeline;
+mod redacted;
 mod session;
 mod tasks;
 mod tls;
