@@ -20,7 +20,10 @@ fn may_be_nominated(name: &HeaderName) -> bool {
     !matches!(*name, header::HOST | header::CONTENT_LENGTH | header::AUTHORIZATION | header::VIA)
         && !name.as_str().starts_with("x-forwarded-")
         && !name.as_str().starts_with("x-tollgate-")
-        && !matches!(name.as_str(), "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key")
+        && !matches!(
+            name.as_str(),
+            "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key" | "traceparent"
+        )
 }
 
 /// Removes the fields that concern this connection alone, and everything that any `Connection` line names.
@@ -96,4 +99,5 @@ pub(super) fn is_forbidden_trailer(name: &HeaderName) -> bool {
         || name.as_str().starts_with("x-forwarded-")
         || name.as_str().starts_with("x-tollgate-")
         || matches!(name.as_str(), "forwarded" | "x-real-ip" | "x-request-id" | "x-api-key")
+        || matches!(name.as_str(), "traceparent" | "tracestate" | "baggage")
 }

@@ -222,16 +222,18 @@ mod tests {
                 &[
                     (
                         "connection",
-                        "content-length, authorization, x-forwarded-for, x-request-id, ,",
+                        "content-length, authorization, x-forwarded-for, x-request-id, traceparent, ,",
                     ),
                     ("content-length", "3"),
                     ("authorization", "Bearer k"),
                     ("x-forwarded-for", "10.0.0.1"),
                     ("x-request-id", "i"),
+                    ("traceparent", "t"),
                 ],
                 &[
                     ("authorization", "Bearer k"),
                     ("content-length", "3"),
+                    ("traceparent", "t"),
                     ("x-forwarded-for", "10.0.0.1"),
                     ("x-request-id", "i"),
                 ],
@@ -313,6 +315,16 @@ mod tests {
         let bearer = endpoint().with_credential(Credential::bearer("ours").unwrap());
         let (_, left) = clean(Version::HTTP_11, sent, &bearer);
         assert_eq!(left, [("authorization".to_owned(), "Bearer ours".to_owned())]);
+    }
+
+    #[test]
+    fn trailers_say_nothing_of_traces() {
+        let mut trailers = HeaderMap::new();
+        for name in ["traceparent", "tracestate", "baggage", "x-checksum"] {
+            trailers.insert(name, HeaderValue::from_static("1"));
+        }
+        let left = keep_request_trailers(trailers);
+        assert_eq!(left.keys().collect::<Vec<_>>(), ["x-checksum"]);
     }
 
     #[test]
