@@ -38,6 +38,7 @@
 //! | `forward` | `Forward`, over HTTP |
 //! | `tls` | `Forward`, over HTTPS too |
 //! | `standalone` (default) | the binary: listener, routes, key store, configuration, command line |
+//! | `otlp` | the binary, which exports traces to an OpenTelemetry collector |
 //!
 //! `redis` is on by default too.
 //!
@@ -126,6 +127,8 @@ mod stream;
 mod suggest;
 #[cfg(feature = "tasks")]
 pub mod tasks;
+#[cfg(feature = "standalone")]
+mod trace;
 #[cfg(feature = "profile")]
 pub mod upstream;
 #[cfg(feature = "validate")]

@@ -20,8 +20,15 @@ use tokio::{io::copy_bidirectional, net::TcpStream};
 use tollgate::{Kind, fault::UpstreamKind};
 
 /// Fields that the gateway adds to every request.
-const ADDED: [&str; 6] =
-    ["host", "via", "authorization", "x-request-id", "x-forwarded-host", "x-forwarded-proto"];
+const ADDED: [&str; 7] = [
+    "host",
+    "via",
+    "authorization",
+    "traceparent",
+    "x-request-id",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 
 /// A GET with these lines in its head, besides `Host`.
 fn get(lines: &str) -> String {
@@ -54,7 +61,10 @@ async fn fields_of_one_connection_stay_on_it() {
         ("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n", &[]),
         ("Expect: 100-continue\r\n", &[]),
         // What frames, routes or identifies the request cannot be made to disappear.
-        ("Connection: x-request-id, x-forwarded-for, host, via, authorization\r\n", &[]),
+        (
+            "Connection: x-request-id, x-forwarded-for, host, via, authorization, traceparent\r\n",
+            &[],
+        ),
     ];
     for (lines, want) in table {
         let answer = gateway.raw(get(lines)).await;
@@ -66,7 +76,7 @@ async fn fields_of_one_connection_stay_on_it() {
         let mut others = ADDED.to_vec();
         others.push("x-forwarded-for");
         assert_eq!(seen.without(&others), *want, "{lines:?}");
-        for name in ["host", "via", "authorization", "x-request-id", "x-forwarded-for"] {
+        for name in others {
             assert!(seen.one(name).is_some(), "{name} {lines:?}");
         }
     }
@@ -159,8 +169,9 @@ async fn only_a_trusted_peer_speaks_of_others() {
                   X-Forwarded-Proto: https\r\nX-Forwarded-Port: 1\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n\
                   X_Forwarded_For: 6.6.6.6\r\n";
     let origin = Origin::ok("yes").await;
-    let about =
-        |seen: &support::Fields| seen.without(&["host", "via", "authorization", "x-request-id"]);
+    let about = |seen: &support::Fields| {
+        seen.without(&["host", "via", "authorization", "traceparent", "x-request-id"])
+    };
 
     let gateway = Gateway::to(&origin).await;
     for lines in ["", forged] {

@@ -4,7 +4,7 @@
 //! put in is left out. Besides, whatever is known to be a secret is looked for everywhere else.
 use super::{
     Auth, Body, Callbacks, Charge, Config, ContentEncoding, Credential, Duplicates, Idempotency,
-    Limit, Name, Numbers, Secret, Setting, Size, Tasks, Timeout, Upstream, Violations,
+    Limit, Name, Numbers, Ratio, Secret, Setting, Size, Tasks, Timeout, Upstream, Violations,
     check::{mean_nothing, reads_bodies},
     values::REDACTED,
 };
@@ -71,6 +71,9 @@ impl Config {
         self.idempotency = completed_idempotency(self.idempotency);
         self.tasks = completed_tasks(self.tasks);
         self.callbacks = completed_callbacks(self.callbacks);
+        if self.traces.endpoint.is_some() {
+            self.traces.sample.get_or_insert(Ratio::ALL);
+        }
         self.limit.iter_mut().for_each(complete_limit);
         self.upstream.values_mut().for_each(complete_upstream);
         self
@@ -80,6 +83,7 @@ impl Config {
     fn secrets(&self) -> Vec<&str> {
         let endpoints = self.upstream.values().flat_map(|upstream| &upstream.endpoint);
         let credentials = endpoints.filter_map(|endpoint| endpoint.credential.as_ref());
+        let credentials = credentials.chain(&self.traces.credential);
         let settings = credentials.map(Credential::secret).chain(&self.callbacks.secrets);
         let secrets = settings.filter_map(Setting::get).chain(&self.tasks.seal_keys);
         let mut secrets: Vec<&str> =

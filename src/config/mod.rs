@@ -66,14 +66,14 @@ pub use self::{
         Config, ContentEncoding, Credential, Duplicates, Edit, Ejection, Endpoint, Forward, Http2,
         Idempotency, Limit, LimitUse, Numbers, Page, PlanLimit, Price, ProxyProtocol,
         RateLimitHeaders, Route, Rules, Scheme, Server, ServerTls, StaticKey, Success, Task, Tasks,
-        Upstream, Violations,
+        TraceSource, Traces, Upstream, Violations,
     },
     schema::json_schema,
     values::{
         Digest, EndpointUrl, FieldName, Invalid, JsonPointer, JsonValue, KeyPrefix, Label,
         LimitKey, LimitName, Limits, Methods, Moment, Name, Network, Part, PathPattern,
-        PathTemplate, Patience, PriceAmount, Rate, Realm, SchemaSource, Scope, ScopeTemplate,
-        Secret, ServerName, Setting, Size, StoreAddress, Timeout, Token,
+        PathTemplate, Patience, PriceAmount, Rate, Ratio, Realm, SchemaSource, Scope,
+        ScopeTemplate, Secret, ServerName, Setting, Size, StoreAddress, Timeout, Token,
     },
 };
 

@@ -66,6 +66,8 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(super) struct PlannedRoute {
     pub(super) name: Arc<str>,
+    /// The pattern of its path.
+    pub(super) path: Arc<str>,
     pub(super) upstream: String,
     /// What is answered here instead.
     pub(super) serve: Option<Page>,
@@ -156,6 +158,7 @@ impl Plan {
                 .map_err(|error| InvalidPlan::Route { name: route.name.to_string(), error })?;
             routes.push(PlannedRoute {
                 name: route.name.as_str().into(),
+                path: route.path.as_str().into(),
                 upstream: route.upstream.clone(),
                 serve: route.serve,
                 auth: auth

@@ -23,7 +23,8 @@ use crate::{
     server::{ClientBody, Record},
     signal::Signal,
     tasks::{ProviderTaskId, TaskBody},
-    upstream::{ReplayBody, StreamWatcher, Upstream, UpstreamEndpoint},
+    trace::Stage,
+    upstream::{AttemptWatcher, ReplayBody, StreamWatcher, Upstream, UpstreamEndpoint},
     validate::{ParsedBody, ValidatedBody},
     wrap::{WrapBody, WrapLayer},
 };
@@ -64,6 +65,9 @@ where
     let strips = route.auth.as_ref().is_some_and(RouteAuth::leaves_a_field);
     let forward = service_fn(move |mut request: Request<UploadBody>| {
         let record = request.extensions().get::<Arc<Record>>().cloned();
+        if let Some(record) = &record {
+            record.reach(Stage::Paid);
+        }
         match edited(request, &edits, edits_bodies) {
             Ok(edited) => request = edited,
             Err(fault) => return Admission::refused(fault),
@@ -81,6 +85,9 @@ where
             // Also from the field where this gateway takes no key: whoever puts one there means it for us.
             request.headers_mut().remove(header::AUTHORIZATION);
             request.headers_mut().remove(X_API_KEY);
+        }
+        if let Some(record) = &record {
+            record.tell_trace(request.headers_mut());
         }
         target.call(request, record)
     });
@@ -152,6 +159,7 @@ impl<S> Call for S where
 #[derive(Clone)]
 pub(super) enum Target<S> {
     Upstream {
+        name: Arc<str>,
         upstream: Upstream<S>,
         edits_bodies: bool,
     },
@@ -166,6 +174,7 @@ pub(super) enum Target<S> {
 
 /// An upstream with the connections of one of so many workers.
 fn target(
+    name: &str,
     planned: &PlannedUpstream,
     catalog: &Arc<Catalog>,
     cut_off: &Signal,
@@ -206,7 +215,7 @@ fn target(
         (endpoint, planned.health().worker())
     });
     match Upstream::with_health(endpoints, settings.clone(), catalog.clone(), workers) {
-        Ok(upstream) => Target::Upstream { upstream, edits_bodies },
+        Ok(upstream) => Target::Upstream { name: name.into(), upstream, edits_bodies },
         // The configuration has been checked.
         Err(_) => Target::Refuse(Fault::Internal),
     }
@@ -215,7 +224,7 @@ fn target(
 impl<S: Call> Target<S> {
     /// As this route wants it.
     pub(super) fn of_route(self, route: &PlannedRoute, budget: &Budget) -> Self {
-        let Self::Upstream { upstream, edits_bodies } = self else { return self };
+        let Self::Upstream { name, upstream, edits_bodies } = self else { return self };
         let upstream = upstream.repeat(route.repeat);
         let upstream = match route.max_replay_bytes {
             Some(bytes) => upstream.max_replay_bytes(bytes),
@@ -223,7 +232,7 @@ impl<S: Call> Target<S> {
         };
         // What was checked is in memory anyway.
         let upstream = if route.reads_bodies { upstream } else { upstream.memory(budget.clone()) };
-        Self::Upstream { upstream, edits_bodies }
+        Self::Upstream { name, upstream, edits_bodies }
     }
 
     /// Whether there is an endpoint that wants to see bodies.
@@ -238,8 +247,10 @@ impl<S: Call> Target<S> {
     ) -> Admission<Answering> {
         match self {
             // Boxed: every layer further out has the whole of it in its own future, and moves it.
-            Self::Upstream { upstream, .. } => {
-                Admission::Admitted { inner: Box::pin(timed(upstream.clone(), request, record)) }
+            Self::Upstream { name, upstream, .. } => {
+                let attempts = record.as_ref().and_then(|record| record.watch_attempts(name));
+                let asking = timed(upstream.clone(), request, record, attempts);
+                Admission::Admitted { inner: Box::pin(asking) }
             }
             Self::Refuse(fault) => Admission::refused(fault.clone()),
             Self::Serve(served) => ours(served.clone().answer(request)),
@@ -254,10 +265,11 @@ async fn timed<S: Call>(
     upstream: Upstream<S>,
     request: Request<UploadBody>,
     record: Option<Arc<Record>>,
+    attempts: Option<AttemptWatcher>,
 ) -> Result<Response<ProviderBody>, Fault> {
     let began = Instant::now();
     let watcher = record.clone().map(|record| StreamWatcher(record as Arc<_>));
-    let answer = upstream.send_watched(request, watcher).await;
+    let answer = upstream.send_watched(request, watcher, attempts).await;
     if let Some(record) = record {
         record.set_provider(began.elapsed());
     }
@@ -288,7 +300,7 @@ impl Plan {
         self.upstreams
             .iter()
             .map(|(name, planned)| {
-                (&**name, target(planned, &worker.catalog, cut_off, number, workers))
+                (&**name, target(name, planned, &worker.catalog, cut_off, number, workers))
             })
             .collect()
     }

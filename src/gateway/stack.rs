@@ -20,10 +20,15 @@ use crate::{
     route::Router,
     server::{ClientBody, Record, WorkerStack},
     store::ledger::StoreLedger,
+    trace::Stage,
 };
 use http::{Request, Response};
 use std::{future::Future, sync::Arc};
 use tower::ServiceBuilder;
+#[cfg(not(feature = "otlp"))]
+use tower::layer::util::Identity;
+#[cfg(feature = "otlp")]
+use tower::util::MapRequestLayer;
 use tower_service::Service;
 
 /// A provider's body, as the routes pass it on: every layer that can refuse has a body of its own around it.
@@ -85,7 +90,8 @@ where
     S: Call,
 {
     let [before, behind] = &route.limits.names;
-    let counts = Arc::new(RouteMetrics::new(&worker.metrics, &route.name, [before, behind]));
+    let counts = RouteMetrics::new(&worker.metrics, &route.name, [before, behind]);
+    let counts = Arc::new(counts.at(&route.path));
     // What nobody can do costs nothing.
     let charge = match target {
         Target::Refuse(_) => worker.charge(&free()),
@@ -108,9 +114,7 @@ where
         .layer(worker.auth(route))
         .map_request(|request: Request<ClientBody>| {
             tell(&request, |record| {
-                if let Some(principal) = request.extensions().get::<Principal>() {
-                    record.set_caller(principal);
-                }
+                record.set_caller(request.extensions().get::<Principal>());
             });
             request
         })
@@ -125,17 +129,37 @@ where
         .layer(AnswerLayer::new(worker.catalog.clone(), worker.reveal))
         // What nobody may ask for costs no provider anything.
         .layer(worker.validate(&route.validate))
+        // For traces: what is behind it may have waited for a body, and the next one for a store.
+        .layer(reaches(Stage::Checked))
         // Whom a caller wants to be told is checked before anything is done for it.
         .layer(CallbackLayer(route.callback.clone()))
         // What was carried out and answered already is not carried out again.
         .layer(worker.idempotency(&route.idempotency))
+        .layer(reaches(Stage::New))
         // What it costs is reserved before a provider is asked, and taken before the end of a success is shown.
         .layer(charge)
         .service(provider_side(route, target, worker))
 }
 
+/// Notes that requests have come so far.
+#[cfg(feature = "otlp")]
+fn reaches<B>(
+    stage: Stage,
+) -> MapRequestLayer<impl Fn(Request<B>) -> Request<B> + Clone + Send + Sync + 'static> {
+    MapRequestLayer::new(move |request: Request<B>| {
+        tell(&request, |record| record.reach(stage));
+        request
+    })
+}
+
+/// Nobody notes how far requests have come.
+#[cfg(not(feature = "otlp"))]
+fn reaches(_: Stage) -> Identity {
+    Identity::new()
+}
+
 /// Tells the access log something, if there is one.
-fn tell(request: &Request<ClientBody>, say: impl FnOnce(&Record)) {
+fn tell<B>(request: &Request<B>, say: impl FnOnce(&Record)) {
     if let Some(record) = request.extensions().get::<Arc<Record>>() {
         say(record);
     }

@@ -8,6 +8,8 @@
 mod names;
 mod route;
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::route::known as known_method;
 pub(crate) use self::route::{Ended, RouteMetrics};
 
 use self::names::{BUCKETS, Named};

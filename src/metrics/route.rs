@@ -14,6 +14,8 @@ use std::{
 /// Where one worker counts the requests of one route.
 pub(crate) struct RouteMetrics {
     name: Arc<str>,
+    /// The pattern of its path.
+    path: Arc<str>,
     metrics: Metrics,
     /// Those that have come up so far: there are few.
     requests: Mutex<Vec<(Outcome, Counter)>>,
@@ -70,6 +72,7 @@ impl RouteMetrics {
         };
         Self {
             name: name.into(),
+            path: "".into(),
             metrics: metrics.clone(),
             requests: Mutex::default(),
             whole: metrics.histogram(&names::DURATION, &route),
@@ -79,6 +82,18 @@ impl RouteMetrics {
             broken: metrics.counter(&names::BROKEN, &route),
             limits: limits.map(|names| names.iter().map(limit).collect()),
         }
+    }
+
+    /// The same, of a route with this pattern of paths.
+    #[must_use]
+    pub(crate) fn at(self, path: &Arc<str>) -> Self {
+        Self { path: path.clone(), ..self }
+    }
+
+    /// The pattern of its path; empty where there is no route.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "only spans have it"))]
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// The route's name.
@@ -148,7 +163,7 @@ impl RouteMetrics {
 }
 
 /// Methods that anybody can make up are one.
-fn known(method: &Method) -> Method {
+pub(crate) fn known(method: &Method) -> Method {
     let known = [
         Method::GET,
         Method::POST,

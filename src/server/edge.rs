@@ -122,7 +122,7 @@ impl<S: Stack> Edge<S> {
         let answers = self.answers.clone();
         let (generation, peer) = self.latest();
         let options = &generation.options;
-        let record = Record::start(request.method(), options);
+        let record = Record::start(&mut request, options, peer.is_trusted());
         request.extensions_mut().insert(record.clone());
         let present = Present::new(&self.gauges, |worker| &worker.requests);
         let mut service = generation.normalize.layer(Ingress {

@@ -36,7 +36,7 @@ pub(crate) use self::{
 };
 
 use self::tls::Tls;
-use crate::{Catalog, Fault, gateway::Certified};
+use crate::{Catalog, Fault, gateway::Certified, trace::Traces};
 use bytes::Bytes;
 use http::{HeaderName, Request, Response};
 use http_body::Body;
@@ -99,6 +99,8 @@ pub(crate) struct Options {
     pub(crate) max_connections: usize,
     /// How long requests may go on when the process is to end.
     pub(crate) drain_timeout: Duration,
+    /// Which trace a request belongs to.
+    pub(crate) traces: Traces,
     /// Whether every request leaves a line in the log.
     pub(crate) access_log: bool,
     /// Where, if that is not the log of everything else.

@@ -4,9 +4,10 @@ use crate::{
     auth::Principal,
     metrics::{Ended, RouteMetrics},
     request_id,
-    upstream::{Attempts, WatchStreams},
+    trace::{Facts, Recording, Stage, Trace, TraceId},
+    upstream::{Attempt, AttemptWatcher, Attempts, WatchAttempts, WatchStreams},
 };
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use std::{
     sync::{
         Arc, OnceLock,
@@ -20,6 +21,12 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Record {
     method: Method,
+    version: Version,
+    is_tls: bool,
+    /// The trace that it belongs to.
+    trace: Option<Trace>,
+    /// What is noted for it, if somebody wants to know.
+    recording: Option<Box<Recording>>,
     /// Whether it leaves a line.
     logs: bool,
     /// And where.
@@ -47,9 +54,19 @@ struct Head {
 }
 
 impl Record {
-    pub(super) fn start(method: &Method, options: &Options) -> Arc<Self> {
+    /// A request from a peer whose word on others is believed or not. What it says of traces is made to be true.
+    pub(super) fn start<B>(
+        request: &mut Request<B>,
+        options: &Options,
+        is_trusted: bool,
+    ) -> Arc<Self> {
+        let trace = options.traces.of(request.headers_mut(), is_trusted);
         Arc::new(Self {
-            method: method.clone(),
+            method: request.method().clone(),
+            version: request.version(),
+            is_tls: options.tls.is_some(),
+            recording: trace.as_ref().and_then(Trace::record),
+            trace,
             logs: options.access_log,
             lines: options.lines.clone(),
             route: OnceLock::new(),
@@ -66,16 +83,41 @@ impl Record {
     /// The route was found.
     pub(crate) fn set_route(&self, route: &Arc<RouteMetrics>) {
         let _ = self.route.set(route.clone());
+        self.reach(Stage::Routed);
     }
 
-    /// It is known who calls.
-    pub(crate) fn set_caller(&self, principal: &Principal) {
-        let _ = self.caller.set(principal.clone());
+    /// It is known who calls, if anybody asks.
+    pub(crate) fn set_caller(&self, principal: Option<&Principal>) {
+        if let Some(principal) = principal {
+            let _ = self.caller.set(principal.clone());
+        }
+        self.reach(Stage::Known);
+    }
+
+    /// It has come so far.
+    pub(crate) fn reach(&self, stage: Stage) {
+        if let Some(recording) = &self.recording {
+            recording.reach(stage);
+        }
+    }
+
+    /// Tells a provider which trace it belongs to.
+    pub(crate) fn tell_trace(&self, headers: &mut HeaderMap) {
+        if let Some(trace) = &self.trace {
+            trace.tell(headers);
+        }
+    }
+
+    /// Who has to hear of tries at this upstream, if anybody.
+    pub(crate) fn watch_attempts(self: &Arc<Self>, upstream: &Arc<str>) -> Option<AttemptWatcher> {
+        self.recording.as_ref()?.ask(upstream);
+        Some(AttemptWatcher(self.clone()))
     }
 
     /// It has passed the limits on this side of the key.
     pub(crate) fn set_passed(&self, side: u8) {
         self.passed.store(side, Ordering::Relaxed);
+        self.reach(if side == 1 { Stage::Admitted } else { Stage::Counted });
     }
 
     /// Providers were waited for so long.
@@ -98,6 +140,9 @@ impl Record {
             provider: self.provider(),
         });
         let _ = self.head.set(Head { status, fault, attempts, id });
+        if let Some(recording) = &self.recording {
+            recording.answer();
+        }
     }
 
     /// The request's id, as its answer has it.
@@ -120,8 +165,27 @@ impl Record {
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 
+    fn trace_id(&self) -> Option<TraceId> {
+        self.trace.as_ref().map(Trace::id)
+    }
+
     fn route_name(&self) -> &str {
         self.route.get().map_or("-", |route| route.name())
+    }
+
+    /// What a span says of it.
+    fn facts<'a>(&'a self, head: Option<&'a Head>, is_whole: bool) -> Facts<'a> {
+        Facts {
+            method: &self.method,
+            version: self.version,
+            is_tls: self.is_tls,
+            route: self.route.get().map(|route| &**route),
+            request_id: head.and_then(|head| head.id.as_ref()?.to_str().ok()),
+            status: head.map(|head| head.status),
+            fault: head.and_then(|head| head.fault.as_ref()).map(kind_of),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            is_whole,
+        }
     }
 
     /// The one line of a request, when its answer is at its end.
@@ -141,6 +205,7 @@ impl Record {
         let Head { status, fault, attempts, id } = head;
         lines.line(|line| {
             line.text("request_id", printable(id.as_ref()));
+            line.text_if_any("trace_id", self.trace_id().as_ref().map(TraceId::as_str));
             line.text("method", self.method.as_str());
             line.text("route", self.route_name());
             line.text_if_any("account", self.caller.get().map(Principal::account));
@@ -171,6 +236,8 @@ impl Record {
     fn trace_line(&self, head: &Head, took: Duration, is_whole: bool) {
         let Head { status, fault, attempts, id } = head;
         let request_id = printable(id.as_ref());
+        let trace_id = self.trace_id();
+        let trace_id = trace_id.as_ref().map(TraceId::as_str);
         let (method, route) = (&self.method, self.route_name());
         let (status, duration_ms) = (status.as_u16(), millis(took));
         let provider_ms = self.provider().map(millis);
@@ -188,7 +255,7 @@ impl Record {
         let attempts = tried.or(attempts.as_deref());
         let reason = fault.as_ref().map(tracing::field::display);
         tracing::info!(
-            request_id, %method, route, account, key, status, fault = kind, source, reason, attempts, provider_request_id, provider_ms,
+            request_id, trace_id, %method, route, account, key, status, fault = kind, source, reason, attempts, provider_request_id, provider_ms,
             duration_ms, bytes, broken_off, "request"
         );
     }
@@ -197,19 +264,39 @@ impl Record {
 /// The line of an answer that failed after its head had left.
 impl WatchStreams for Record {
     fn failed(&self, fault: &Fault, id: Option<&HeaderValue>) {
+        if let Some(recording) = &self.recording {
+            recording.fail(kind_of(fault));
+        }
         if !self.logs {
             return;
         }
         let request_id = printable(id);
+        let trace_id = self.trace_id();
+        let trace_id = trace_id.as_ref().map(TraceId::as_str);
         let (method, route) = (&self.method, self.route_name());
         let duration_ms = millis(self.started.elapsed());
         let kind = kind_of(fault);
         let source = fault.raised_by().as_str();
         let (attempts, provider_request_id) = of_provider(fault);
         tracing::info!(
-            request_id, %method, route, fault = kind, source, reason = %fault, attempts, provider_request_id,
+            request_id, trace_id, %method, route, fault = kind, source, reason = %fault, attempts, provider_request_id,
             duration_ms, "the answer failed on its way"
         );
+    }
+}
+
+/// What spans are made of.
+impl WatchAttempts for Record {
+    fn begins(&self, number: u32, endpoint: &Arc<str>, headers: &mut HeaderMap) {
+        if let Some(recording) = &self.recording {
+            recording.begin_try(number, endpoint, headers);
+        }
+    }
+
+    fn ended(&self, attempt: &Attempt) {
+        if let Some(recording) = &self.recording {
+            recording.end_try(attempt);
+        }
     }
 }
 
@@ -218,7 +305,11 @@ impl Drop for Record {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         let is_whole = self.whole.load(Ordering::Relaxed);
-        match self.head.take() {
+        let head = self.head.take();
+        if let Some(recording) = &self.recording {
+            recording.finish(&self.facts(head.as_ref(), is_whole));
+        }
+        match head {
             Some(head) => {
                 if let Some(route) = self.route.get() {
                     route.ended(took, self.bytes.load(Ordering::Relaxed), is_whole);
@@ -230,7 +321,9 @@ impl Drop for Record {
             None if self.logs => {
                 let (method, route) = (&self.method, self.route_name());
                 let duration_ms = millis(took);
-                tracing::info!(%method, route, duration_ms, "no answer: the client left, or the drain was over");
+                let trace_id = self.trace_id();
+                let trace_id = trace_id.as_ref().map(TraceId::as_str);
+                tracing::info!(trace_id, %method, route, duration_ms, "no answer: the client left, or the drain was over");
             }
             None => {}
         }

@@ -2,6 +2,7 @@ use crate::{
     gateway::InvalidPlan,
     server::tls,
     store::{StoreError, StoreUrl},
+    trace::InvalidTraces,
 };
 use std::{fmt, io, net::SocketAddr};
 
@@ -11,6 +12,7 @@ pub(crate) enum Failure {
     Plan(InvalidPlan),
     Store { url: StoreUrl, error: StoreError },
     Tls(Vec<tls::Mistake>),
+    Traces(InvalidTraces),
     Listen { what: &'static str, address: SocketAddr, error: io::Error },
     Worker(io::Error),
     WorkerPanicked,
@@ -19,7 +21,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether the configuration is to blame.
     pub(crate) fn is_configuration(&self) -> bool {
-        matches!(self, Self::Plan(_) | Self::Store { .. } | Self::Tls(_))
+        matches!(self, Self::Plan(_) | Self::Store { .. } | Self::Tls(_) | Self::Traces(_))
     }
 }
 
@@ -34,6 +36,7 @@ impl fmt::Display for Failure {
                     write!(f, "; server.tls.{}: {mistake}", mistake.file.key())
                 })
             }
+            Self::Traces(error) => write!(f, "traces: {error}"),
             Self::Listen { what, address, error } => {
                 write!(f, "cannot listen on {address} ({what}): {error}")?;
                 match error.kind() {

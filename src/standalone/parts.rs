@@ -2,7 +2,7 @@
 
 use super::{Failure, pages, relay::RelayThread, stores::Stores};
 use crate::{
-    config::Config,
+    config::{self, Config},
     gateway::{Plan, Process},
     server::{
         Options,
@@ -11,6 +11,7 @@ use crate::{
         tls::{self, Tls},
     },
     signal::Signal,
+    trace::Traces,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -19,8 +20,9 @@ use std::{net::SocketAddr, sync::Arc};
 pub(super) struct Parts {
     stores: Stores,
     certificates: Option<Arc<Certificates>>,
-    /// The last one is in use; those before finish what they are at.
+    /// The last ones of each are in use; those before finish what they are at.
     relays: Vec<RelayThread>,
+    traces: Vec<(config::Traces, Traces)>,
     pub(super) lines: Option<Arc<AccessLog>>,
     /// Where the admin listener is.
     pub(super) admin_address: Option<SocketAddr>,
@@ -43,6 +45,7 @@ pub(super) struct Built {
     pub(super) options: Options,
     certificates: Option<Arc<Certificates>>,
     relay: Option<RelayThread>,
+    traces: Traces,
 }
 
 impl Parts {
@@ -51,6 +54,7 @@ impl Parts {
             stores: Stores::default(),
             certificates: None,
             relays: Vec::new(),
+            traces: Vec::new(),
             lines,
             admin_address: None,
             stopping,
@@ -71,20 +75,26 @@ impl Parts {
     ) -> Result<Built, Failure> {
         let mut plan = Plan::new(config, process, before).map_err(Failure::Plan)?;
         let certificates = self.certificates(config)?;
+        let traces = self.traces(config)?;
         self.stores.open(config, &mut plan)?;
         let tls = certificates.as_ref().map(|certificates| certificates.tls.clone());
-        let options = options(config, &plan, tls, process.workers().len(), self.lines.clone());
+        let (workers, lines) = (process.workers().len(), self.lines.clone());
+        let options = options(config, &plan, tls, traces.clone(), workers, lines);
         let relay = RelayThread::start(config, &plan, self.drain.clone())?;
-        Ok(Built { plan: Arc::new(plan), options, certificates, relay })
+        Ok(Built { plan: Arc::new(plan), options, certificates, relay, traces })
     }
 
     /// Uses what was built for this configuration from now on. What the admin listener tells of it.
     pub(super) fn adopt(&mut self, built: Built, config: &Config) -> Admin {
-        let Built { plan, certificates, relay, .. } = built;
+        let Built { plan, certificates, relay, traces, .. } = built;
         self.certificates = certificates;
         self.relays.retain(|relay| !relay.has_ended());
         self.relays.iter().for_each(RelayThread::stop);
         self.relays.extend(relay);
+        self.traces.retain(|(_, traces)| !traces.are_over());
+        if self.traces.last().is_none_or(|(used, _)| !used.are_same(&config.traces)) {
+            self.traces.push((config.traces.clone(), traces));
+        }
         pages::admin(config, &plan, &self.stores, &self.stopping, self.admin_address)
     }
 
@@ -99,6 +109,14 @@ impl Parts {
         Ok(Some(Arc::new(Certificates { tls, _watch: watch })))
     }
 
+    /// Those in use where the same is done about them.
+    fn traces(&self, config: &Config) -> Result<Traces, Failure> {
+        match self.traces.last() {
+            Some((used, traces)) if used.are_same(&config.traces) => Ok(traces.clone()),
+            _ => Traces::start(&config.traces).map_err(Failure::Traces),
+        }
+    }
+
     /// Waits for what goes on by itself, after the drain has begun.
     ///
     /// # Errors
@@ -109,6 +127,7 @@ impl Parts {
         if let Some(lines) = self.lines {
             lines.flush();
         }
+        self.traces.iter().for_each(|(_, traces)| traces.stop());
         Ok(())
     }
 }
@@ -117,6 +136,7 @@ fn options(
     config: &Config,
     plan: &Plan,
     tls: Option<Arc<Tls>>,
+    traces: Traces,
     workers: usize,
     lines: Option<Arc<AccessLog>>,
 ) -> Options {
@@ -140,6 +160,7 @@ fn options(
         drain_timeout: server.drain_timeout.get(),
         private_trailers: (!told.is_empty()).then(|| told.into()),
         tells_client: plan.asks_for_client,
+        traces,
         access_log: server.access_log,
         lines,
     }

@@ -1,5 +1,6 @@
 use super::Outcome;
 use crate::fault::{Kind, UpstreamKind};
+use http::{HeaderMap, StatusCode};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// What was tried for a request, in the extensions of its answer.
@@ -16,8 +17,30 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// Why it failed, if it did.
     pub fault: Option<UpstreamKind>,
+    /// The status of its answer, if there was one.
+    pub status: Option<StatusCode>,
     /// Until its answer was there and understood.
     pub took: Duration,
+}
+
+/// Hears of the tries for one request, of each before it is made and after. It must not block.
+pub trait WatchAttempts: Send + Sync {
+    /// The request is sent to this endpoint, for the first time (1) or the next. Header fields that are changed here are changed for this try
+    /// alone.
+    fn begins(&self, number: u32, endpoint: &Arc<str>, headers: &mut HeaderMap);
+
+    /// It is known what became of that. Not heard where the request was given up meanwhile, or failed on the caller's side.
+    fn ended(&self, attempt: &Attempt);
+}
+
+/// Who hears of them, in the extensions of a request to an [`Upstream`](super::Upstream).
+#[derive(Clone)]
+pub struct AttemptWatcher(pub Arc<dyn WatchAttempts>);
+
+impl fmt::Debug for AttemptWatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AttemptWatcher(…)")
+    }
 }
 
 impl Attempts {

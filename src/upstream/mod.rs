@@ -41,7 +41,7 @@ mod tests;
 #[cfg(feature = "standalone")]
 pub(crate) use self::health::{Health, State};
 pub use self::{
-    attempts::{Attempt, Attempts},
+    attempts::{Attempt, AttemptWatcher, Attempts, WatchAttempts},
     backoff::Backoff,
     endpoint::{AttemptListener, UpstreamEndpoint},
     health::Ejection,

@@ -1,7 +1,7 @@
 //! One request through as many attempts as it takes and may take.
 
 use super::{
-    AnsweredBy, Attempt, Attempts, Pinned, Repeat, ReplayBody,
+    AnsweredBy, Attempt, AttemptWatcher, Attempts, Pinned, Repeat, ReplayBody,
     choose::{Candidate, Choice, choose},
     health::{Permit, State},
     repeat::{is_about_work, is_the_answer, may_repeat, tells},
@@ -19,7 +19,9 @@ use crate::{
 };
 use arrayvec::ArrayVec;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
+};
 use http_body::Body;
 use std::{
     future::poll_fn,
@@ -38,6 +40,7 @@ struct Constant<S> {
     deadline: Instant,
     request_id: Option<HeaderValue>,
     watcher: Option<StreamWatcher>,
+    attempts: Option<AttemptWatcher>,
     /// Where it is said what became of the work, if somebody wants to know.
     report: Option<WorkReport>,
     /// The idempotency key that was made for the request, once one was wanted.
@@ -85,6 +88,7 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
         upstream: Upstream<S>,
         request: Request<B>,
         watcher: Option<StreamWatcher>,
+        attempts: Option<AttemptWatcher>,
     ) -> Self {
         let Upstream { shared, repeat, max_replay_bytes, memory } = upstream;
         let (mut parts, body) = request.into_parts();
@@ -103,8 +107,17 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
         let method = parts.method.clone();
         let request_id = parts.headers.get(request_id::HEADER).cloned();
         let key = OnceLock::new();
-        let constant =
-            Constant { shared, repeat, method, deadline, request_id, watcher, report, key };
+        let constant = Constant {
+            shared,
+            repeat,
+            method,
+            deadline,
+            request_id,
+            watcher,
+            attempts,
+            report,
+            key,
+        };
         Self {
             constant,
             parts: Some(parts),
@@ -117,6 +130,14 @@ impl<S, B: Body<Data = Bytes> + Unpin> Run<S, B> {
             worst: None,
             soonest: None,
         }
+    }
+}
+
+/// The status of the answer that tells of the fault.
+fn status_of(fault: &UpstreamFault) -> Option<StatusCode> {
+    match fault.cause {
+        Cause::Status(status) | Cause::WorkFailed(status) => StatusCode::from_u16(status).ok(),
+        _ => None,
     }
 }
 
@@ -146,11 +167,15 @@ where
         };
         for number in 1_u32.. {
             let Chosen { at, permit, now: began } = chosen;
-            let Some(request) = self.request(number) else {
+            let Some(mut request) = self.request(number) else {
                 return Err(self.give_up("the body is longer than what is kept of it"));
             };
             if let Some(report) = self.constant.report.as_ref().filter(|_| number > 1) {
                 report.begin_again();
+            }
+            if let Some(AttemptWatcher(watcher)) = &self.constant.attempts {
+                let name = &self.constant.shared.members[at].name;
+                watcher.begins(number, name, request.headers_mut());
             }
             let answered = self.constant.attempt(at, request).await;
             let ended = Instant::now();
@@ -163,7 +188,7 @@ where
                         let name = self.constant.shared.members[at].name.clone();
                         response.extensions_mut().insert(AnsweredBy(name));
                     }
-                    self.note(at, Outcome::Delivered, None, took);
+                    self.note(at, Outcome::Delivered, None, Some(response.status()), took);
                     // Of the usual case the caller is told nothing.
                     if number > 1 {
                         response.extensions_mut().insert(std::mem::take(&mut self.attempts));
@@ -176,7 +201,7 @@ where
                 Err(fault) => return Err(fault),
             };
             self.judge(permit, &fault, took, ended);
-            self.note(at, fault.outcome(), Some(fault.kind), took);
+            self.note(at, fault.outcome(), Some(fault.kind), status_of(&fault), took);
             let again = may_repeat(self.constant.repeat, &self.constant.method, &fault);
             self.remember(fault);
             if !again {
@@ -332,12 +357,23 @@ where
         Some(Request::from_parts(parts, body))
     }
 
-    fn note(&mut self, at: usize, outcome: Outcome, fault: Option<UpstreamKind>, took: Duration) {
+    fn note(
+        &mut self,
+        at: usize,
+        outcome: Outcome,
+        fault: Option<UpstreamKind>,
+        status: Option<StatusCode>,
+        took: Duration,
+    ) {
         let member = &self.constant.shared.members[at];
-        if self.most == 1 && member.on_attempt.is_none() {
+        let watcher = self.constant.attempts.as_ref();
+        if self.most == 1 && member.on_attempt.is_none() && watcher.is_none() {
             return;
         }
-        let attempt = Attempt { endpoint: member.name.clone(), outcome, fault, took };
+        let attempt = Attempt { endpoint: member.name.clone(), outcome, fault, status, took };
+        if let Some(AttemptWatcher(watcher)) = watcher {
+            watcher.ended(&attempt);
+        }
         if let Some(listener) = &member.on_attempt {
             listener.hears(&attempt);
         }

@@ -1,7 +1,8 @@
 //! The service: endpoints, and what is known of them.
 
 use super::{
-    AttemptListener, Repeat, ReplayBody, Settings, UpstreamEndpoint, health::Health, run::Run,
+    AttemptListener, AttemptWatcher, Repeat, ReplayBody, Settings, UpstreamEndpoint,
+    health::Health, run::Run,
 };
 use crate::{
     Catalog, Fault,
@@ -182,14 +183,16 @@ impl<S> Upstream<S> {
         R::Error: Into<BoxError>,
     {
         let watcher = request.extensions_mut().remove();
-        self.send_watched(request, watcher)
+        let attempts = request.extensions_mut().remove();
+        self.send_watched(request, watcher, attempts)
     }
 
-    /// The same; `watcher` hears of failures within a stream.
+    /// The same; `watcher` hears of failures within a stream, and `attempts` of tries.
     pub(crate) fn send_watched<B, R>(
         self,
         request: Request<B>,
         watcher: Option<StreamWatcher>,
+        attempts: Option<AttemptWatcher>,
     ) -> impl Future<Output = Result<Response<ClassifiedBody<R>>, Fault>> + Send + use<S, B, R>
     where
         S: Service<
@@ -206,7 +209,7 @@ impl<S> Upstream<S> {
         R: Body<Data = Bytes> + Send + Unpin + 'static,
         R::Error: Into<BoxError>,
     {
-        let mut run = Run::new(self, request, watcher);
+        let mut run = Run::new(self, request, watcher, attempts);
         async move { run.run().await }
     }
 }

@@ -448,3 +448,54 @@ fn how_many_endpoints() {
     let error = Upstream::new(none, Settings::default(), catalog()).unwrap_err();
     assert_eq!(error.to_string(), "an upstream has at least one endpoint");
 }
+
+/// Tells of each try before it is made and after.
+#[tokio::test(start_paused = true)]
+async fn who_watches_the_tries() {
+    #[derive(Default)]
+    struct Watcher(Mutex<Vec<String>>);
+
+    impl WatchAttempts for Watcher {
+        fn begins(&self, number: u32, endpoint: &Arc<str>, headers: &mut HeaderMap) {
+            headers.insert("x-try", number.into());
+            self.0.lock().unwrap().push(format!("{number} {endpoint}"));
+        }
+
+        fn ended(&self, attempt: &Attempt) {
+            let Attempt { endpoint, outcome, fault, status, .. } = attempt;
+            let ended = format!("{endpoint} {} {fault:?} {status:?}", outcome.as_str());
+            self.0.lock().unwrap().push(ended);
+        }
+    }
+
+    use Act::{Answer, Client, Fail};
+    let table: &[(&[&[Act]], &[&str])] = &[
+        (&[&[]], &["1 e0", "e0 delivered None Some(200)"]),
+        (
+            &[&[Answer(503, "")], &[Fail(K::Unreachable, Cause::Connect)], &[]],
+            &[
+                "1 e0",
+                "e0 refused Some(Overloaded) Some(503)",
+                "2 e1",
+                "e1 unsent Some(Unreachable) None",
+                "3 e2",
+                "e2 delivered None Some(200)",
+            ],
+        ),
+        // On the caller's side: it is not known what would have become of it.
+        (&[&[Client]], &["1 e0"]),
+    ];
+    for (scripts, want) in table {
+        let (upstream, seen) = upstream(scripts, Settings::default());
+        let watcher = Arc::new(Watcher::default());
+        let mut request = post();
+        request.extensions_mut().insert(AttemptWatcher(watcher.clone()));
+        let _ = ask(&upstream, request).await;
+        assert_eq!(*watcher.0.lock().unwrap(), *want, "{scripts:?}");
+        // What is said to one endpoint is said to no other.
+        for (i, (_, headers, ..)) in seen.lock().unwrap().iter().enumerate() {
+            let said: Vec<_> = headers.get_all("x-try").iter().collect();
+            assert!(said.len() == 1 && said[0].to_str().unwrap().parse() == Ok(i + 1), "{said:?}");
+        }
+    }
+}

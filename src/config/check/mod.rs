@@ -11,6 +11,7 @@ mod pages;
 mod routes;
 mod tasks;
 mod tls;
+mod traces;
 mod upstreams;
 
 pub(super) use self::{bodies::reads_bodies, pages::mean_nothing};
@@ -45,6 +46,7 @@ impl Checker<'_, '_> {
         self.server(config, directory, env);
         self.proxy_protocol(config);
         self.tls(config, directory);
+        self.traces(config, env);
         self.catalog(config);
         self.auth(config, directory);
         self.limits(config);

@@ -10,6 +10,7 @@ mod route;
 mod server;
 mod task;
 mod tls;
+mod traces;
 mod upstream;
 
 pub(crate) use self::auth::short_id;
@@ -24,6 +25,7 @@ pub use self::{
     server::{ProxyProtocol, RateLimitHeaders, Server},
     task::{Task, Tasks},
     tls::{ClientAuth, ServerTls},
+    traces::{TraceSource, Traces},
     upstream::{Adapt, Credential, Ejection, Endpoint, Http2, Upstream},
 };
 
@@ -71,6 +73,9 @@ pub struct Config {
     /// Callers who are told when a task is over.
     #[serde(default)]
     pub callbacks: Callbacks,
+    /// Traces: which one a request belongs to, and where they are collected.
+    #[serde(default)]
+    pub traces: Traces,
     /// What providers' answers mean, by name, besides the presets: `[profile.NAME]`.
     #[serde(default)]
     pub profile: BTreeMap<String, profile::Settings>,
@@ -182,6 +187,7 @@ impl Config {
             idempotency: Idempotency::default(),
             tasks: Tasks::default(),
             callbacks: Callbacks::default(),
+            traces: Traces::default(),
             profile: BTreeMap::from([(PROFILE.to_owned(), profile)]),
             upstream: BTreeMap::from([(
                 UPSTREAM.to_owned(),

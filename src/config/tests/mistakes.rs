@@ -64,7 +64,7 @@ x = 1
             ":30:12: route[2].upstream: there is no upstream of this name | did you mean `grsai`?",
             ":31:11: route[2].rewrite: a parameter that `path` does not have | did you mean `{id}`?",
             ":31:11: route[2].rewrite: a parameter that `path` does not have",
-            ":32:2: other: unknown key | known here: server, catalog, auth, limit, body, charge, idempotency, tasks, callbacks, profile, upstream, route",
+            ":32:2: other: unknown key | known here: server, catalog, auth, limit, body, charge, idempotency, tasks, callbacks, traces, profile, upstream, route",
         ]
     );
 }
@@ -123,7 +123,7 @@ fn of_the_server_and_the_catalog() {
         ),
         (
             "\"\\u001b[31m\" = 1",
-            ":1:1: \"\\u{1b}[31m\": unknown key | known here: server, catalog, auth, limit, body, charge, idempotency, tasks, callbacks, profile, upstream, route",
+            ":1:1: \"\\u{1b}[31m\": unknown key | known here: server, catalog, auth, limit, body, charge, idempotency, tasks, callbacks, traces, profile, upstream, route",
         ),
     ]);
 }

@@ -8,6 +8,7 @@ mod money;
 mod schema;
 mod secrets;
 mod tls;
+mod traces;
 
 use super::*;
 use std::{fs, path::PathBuf};
@@ -166,6 +167,10 @@ timeout = "5s"
 give_up_after = "1h"
 max_bytes = "64KiB"
 allow = ["10.0.0.0/8"]
+
+[traces]
+propagate = false
+from = "trusted"
 
 [tasks]
 retention = "2h"

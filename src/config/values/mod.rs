@@ -8,6 +8,7 @@ mod network;
 mod path;
 mod quantity;
 mod rate;
+mod ratio;
 mod schema_source;
 mod secret;
 mod setting;
@@ -27,6 +28,7 @@ pub use self::{
     path::{PathPattern, PathTemplate},
     quantity::{Patience, Size, Timeout},
     rate::{LimitKey, Rate},
+    ratio::Ratio,
     schema_source::SchemaSource,
     secret::Secret,
     setting::Setting,

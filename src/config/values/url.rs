@@ -56,6 +56,12 @@ impl EndpointUrl {
         // Its parts come from one.
         self.to_string().parse().unwrap_or_default()
     }
+
+    /// The same without the prefix.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn root(&self) -> Uri {
+        Self { prefix: String::new(), ..self.clone() }.to_uri()
+    }
 }
 
 impl fmt::Display for EndpointUrl {

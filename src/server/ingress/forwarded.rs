@@ -48,6 +48,11 @@ impl Peer {
         Self { principal: principal.map(ConnectionPrincipal), ..self }
     }
 
+    /// Whether what it says of others is believed.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+
     /// Who it is, if its connection tells.
     pub(super) fn principal(&self) -> Option<&ConnectionPrincipal> {
         self.principal.as_ref()
