@@ -8,6 +8,7 @@ use super::{
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
     tls::{Handshake, Tls},
+    worker::Drain,
 };
 use crate::{
     forward::Hold,
@@ -25,6 +26,7 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -53,7 +55,7 @@ pub(super) struct Connections<S> {
     pub(super) current: Arc<Current<S>>,
     /// The worker's.
     pub(super) number: usize,
-    pub(super) drain: Signal,
+    pub(super) drain: Drain,
     pub(super) gauges: Arc<WorkerGauges>,
 }
 
@@ -101,7 +103,7 @@ impl<S: Stack> Connections<S> {
     ) -> Option<SocketAddr> {
         tokio::select! {
             source = protocol.source(stream, peer, patience) => source,
-            () = self.drain.begun() => None,
+            () = self.drain.begin.begun() => None,
         }
     }
 
@@ -110,7 +112,7 @@ impl<S: Stack> Connections<S> {
         let patience = accepted.generation.options.limits.header_timeout;
         let handshake = tokio::select! {
             handshake = timeout(patience, handshake) => handshake,
-            () = self.drain.begun() => return,
+            () = self.drain.begin.begun() => return,
         };
         match handshake {
             Ok(Ok(Some(Handshake { stream, names }))) => {
@@ -134,7 +136,7 @@ impl<S: Stack> Connections<S> {
         let first = detect(&mut stream, generation.options.limits.header_timeout);
         let detected = tokio::select! {
             detected = first => detected,
-            () = self.drain.begun() => Ok(None),
+            () = self.drain.begin.begun() => Ok(None),
         };
         let (protocol, prefix) = match detected {
             Ok(Some(detected)) => detected,
@@ -170,9 +172,9 @@ impl<S: Stack> Connections<S> {
         let io = TokioIo::new(ScanIo::new(stream, prefix, limits, edge.state.clone()));
         let service = service_fn(move |request| edge.call(request));
         let connection = generation.http1.serve_connection(io, service).with_upgrades();
-        let drained = self.drain.begun();
+        let drained = self.drain.begin.begun();
         let graceful = |c: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(c);
-        until(drained, || self.drain.has_begun(), connection, graceful).await;
+        until(drained, || self.drain.begin.has_begun(), connection, graceful).await;
     }
 
     async fn serve_http2(
@@ -189,7 +191,8 @@ impl<S: Stack> Connections<S> {
         let options = &generation.options;
         let stop = async {
             tokio::select! {
-                () = self.drain.begun() => {}
+                () = self.drain.begin.begun() => {}
+                () = left(&self.drain.leave, &state) => {}
                 () = idle(&state, options.limits.idle_timeout) => {}
             }
         };
@@ -230,6 +233,13 @@ async fn until<C: Future>(
         connection.as_mut().poll(cx).map(|_| ())
     })
     .await;
+}
+
+/// Waits until the client is to go elsewhere, and has had something of this connection: one that has just been made is there for a request.
+async fn left(leave: &Signal, state: &ConnState) {
+    leave.begun().await;
+    // Looked at whenever there is something new of the connection.
+    poll_fn(|_| if state.begun() > 0 { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 /// Waits until the connection has had no request for this long, or up to twice as long.

@@ -14,6 +14,7 @@ use crate::{
     forward::Hold,
     metrics::{Present, WorkerGauges},
     normalize::rescue,
+    signal::Signal,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -44,6 +45,8 @@ pub(super) struct Edge<S> {
     /// The connection's place among those that may be at a time.
     place: Hold,
     gauges: Arc<WorkerGauges>,
+    /// Begins when the next request had better come on another connection.
+    leave: Signal,
     /// Of HTTP/2 alone: in HTTP/1 the socket tells.
     pub(super) answers: Option<Arc<Answers>>,
 }
@@ -87,6 +90,7 @@ impl<S: Stack> Edge<S> {
             state,
             place,
             gauges: connections.gauges.clone(),
+            leave: connections.drain.leave.clone(),
             answers,
         }
     }
@@ -120,6 +124,7 @@ impl<S: Stack> Edge<S> {
         let http1 = version != Version::HTTP_2;
         let state = self.state.clone();
         let answers = self.answers.clone();
+        let leave = self.leave.clone();
         let (generation, peer) = self.latest();
         let options = &generation.options;
         let record = Record::start(&mut request, options, peer.is_trusted());
@@ -139,7 +144,7 @@ impl<S: Stack> Edge<S> {
         let answer = service.call(request);
         async move {
             let mut response = answer.await?;
-            let close = last || state.must_close();
+            let close = last || state.must_close() || leave.has_begun();
             if close && http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response
                     .headers_mut()

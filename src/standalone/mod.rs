@@ -55,8 +55,12 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
     let listen = |what, address, sockets| {
         Listeners::bind(address, sockets).map_err(|error| Failure::Listen { what, address, error })
     };
-    let drain = Drain { begin: Signal::default(), cut_off: process.cut_off.clone() };
     let stopping = Signal::default();
+    let drain = Drain {
+        leave: stopping.clone(),
+        begin: Signal::default(),
+        cut_off: process.cut_off.clone(),
+    };
     // A line for people is made by whoever makes the others.
     let lines = (!io::stderr().is_terminal()).then(Arc::default);
     let mut parts = Parts::new(lines, stopping.clone(), drain.begin.clone());

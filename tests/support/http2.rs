@@ -58,6 +58,11 @@ impl Http2 {
         Self { sender, scheme, address, record }
     }
 
+    /// Whether the other side takes another request on it.
+    pub async fn is_usable(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
     pub async fn ask(&mut self, ask: &Ask) -> hyper::Result<Answer> {
         let request = self.build(ask);
         self.request(request).await
