@@ -17,9 +17,11 @@
 //! | `TasksLayer` | whose task is which, and where it is worked on (feature `tasks`) |
 //! | `IdempotencyLayer` | the same request twice, carried out once (feature `idempotency`) |
 //! | `WrapLayer` | successes become `{"data":…,"error":null}` (feature `wrap`) |
+//! | `Upstream` | several providers that give the same: failover, what may be repeated, who is left out (feature `profile`) |
+//! | `ClassifyLayer` | what a provider's answer means, also one with status 200 (feature `profile`) |
 //! | `Forward` | one call to a provider (features `forward`, `tls`) |
 //!
-//! Each module's page has an example to begin with.
+//! Each module's page has an example to begin with, and one of what can be set.
 //!
 //! # Features
 //!
@@ -35,9 +37,11 @@
 //! | `tasks` | `TasksLayer`, tasks in memory |
 //! | `idempotency` | `IdempotencyLayer`, keys in memory |
 //! | `wrap` | `WrapLayer` |
+//! | `profile` | `Profile`, `ClassifyLayer`, `Upstream` |
 //! | `forward` | `Forward`, over HTTP |
 //! | `tls` | `Forward`, over HTTPS too |
 //! | `standalone` (default) | the binary: listener, routes, key store, configuration, command line |
+//! | `postgres` (default) | the binary, with its store in PostgreSQL |
 //! | `otlp` | the binary, which exports traces to an OpenTelemetry collector |
 //!
 //! `redis` is on by default too.

@@ -29,6 +29,26 @@
 //! # }
 //! ```
 //!
+//! With a profile of one's own, in other words, and with less memory:
+//!
+//! ```
+//! use std::{collections::BTreeMap, sync::Arc, time::Duration};
+//! use tollgate::{Catalog, ClassifyLayer, profile::Profile};
+//!
+//! let mine = r#"
+//!     extends = "generic"
+//!     rule = [{ body = [{ at = "/state", is = ["blocked"] }], fault = "output_moderation" }]
+//! "#;
+//! let profiles = BTreeMap::from([("mine".to_owned(), toml::from_str(mine)?)]);
+//! let layer = ClassifyLayer::new(Arc::new(Profile::named("mine", &profiles)?))
+//!     .catalog(Arc::new(Catalog::preset("apistor")?))
+//!     .max_bytes(16 * 1024)
+//!     // A comment after so much silence in a stream of events.
+//!     .heartbeat(Duration::from_secs(15));
+//! # let _ = layer;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What waits for what
 //!
 //! | answer | its head waits for |

@@ -23,6 +23,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A slow provider that speaks HTTP/2 and may be kept waiting for:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tollgate::forward::{Credential, Endpoint, Http2, PoolLimits, Timeouts};
+//!
+//! let mut timeouts = Timeouts::default();
+//! timeouts.first_byte = Some(Duration::from_secs(90));
+//! timeouts.total = Duration::from_secs(600);
+//! let mut pool = PoolLimits::default();
+//! pool.max_idle = 32;
+//!
+//! let endpoint = Endpoint::new(&"http://127.0.0.1:9/v1".parse()?)?
+//!     .with_credential(Credential::header("x-key".parse()?, "provider-key")?)
+//!     .with_http2(Http2::Always)
+//!     .with_timeouts(timeouts)
+//!     .with_pool(pool)
+//!     // What else a provider says in header fields stays with us.
+//!     .with_response_fields(["x-image-*"]);
+//! # let _ = endpoint;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Trust
 //!
 //! `Forward` believes the request that it is given: it does not check `Host`, and passes `X-Forwarded-*` on.

@@ -12,6 +12,7 @@ mod callbacks;
 mod charge;
 mod counters;
 mod document;
+mod endpoint;
 mod idempotency;
 mod keys;
 mod limits;

@@ -4,13 +4,14 @@ use super::{
     callbacks::{self, Callbacks, RouteCallback, Way},
     charge,
     counters::{CounterStore, InvalidCounters},
+    endpoint::PlannedEndpoint,
     idempotency,
     keys::Keys,
     limits::{self, InFlightLimits, RouteLimits},
     process::Process,
     reveal::Reveal,
     tasks::RouteTasks,
-    upstreams::{self, PlannedEndpoint},
+    upstreams,
 };
 use crate::{
     Catalog, ChargeLayer, Fault, ValidateLayer,
@@ -22,7 +23,7 @@ use crate::{
     forward::InvalidEndpoint,
     idempotency::{IdempotencyLayer, Policy},
     limit::InvalidQuota,
-    profile::InvalidProfile,
+    profile::{self, InvalidProfile},
     route::{InvalidRoute, OfPath, Table},
     store::ledger::{StoreLedger, UsageReader},
     tasks::InvalidSealKeys,
@@ -56,6 +57,8 @@ pub(crate) struct Plan {
     /// Whether anything asks for the client's address.
     pub(crate) asks_for_client: bool,
     pub(super) upstreams: BTreeMap<String, PlannedUpstream>,
+    /// As they were written down.
+    profiles: BTreeMap<String, profile::Settings>,
     /// Where callers are told that their tasks are over.
     pub(crate) callbacks: Callbacks,
     /// How it is found out that they are, by upstream.
@@ -179,6 +182,8 @@ impl Plan {
             });
         }
         let plan = |(name, upstream): (&String, &config::Upstream)| {
+            // What failures mean may be another thing now.
+            let before = before.filter(|before| before.profiles == config.profile);
             let before = before.and_then(|before| before.upstreams.get(name));
             Ok((name.clone(), upstreams::plan(config, name, upstream, process, before)?))
         };
@@ -209,6 +214,7 @@ impl Plan {
             },
             asks_for_client: limits::ask_for_client(config),
             upstreams,
+            profiles: config.profile.clone(),
             callbacks,
             ways: callbacks::ways(config),
         })

@@ -1,8 +1,8 @@
 //! What the admin listener tells of the providers, as JSON.
 
 use super::{
+    endpoint::PlannedEndpoint,
     plan::{Plan, PlannedUpstream},
-    upstreams::PlannedEndpoint,
 };
 use crate::{fault::Kind, upstream::State};
 use jiff::Timestamp;

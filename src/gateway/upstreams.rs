@@ -2,9 +2,9 @@
 
 use super::{
     adapt::Adapt,
+    endpoint::{Identity, PlannedEndpoint, Provider},
     plan::{InvalidPlan, PlannedUpstream},
     process::Process,
-    provider::UploadBody,
 };
 use crate::{
     Fault, certificate,
@@ -12,83 +12,18 @@ use crate::{
     config::{self, Config},
     fault::Outcome,
     forward::{
-        ClientCertificate, Credential, Endpoint, Forward, Http2, InvalidEndpoint, PoolLimits,
-        Roots, Timeouts,
+        ClientCertificate, Credential, Endpoint, Http2, InvalidEndpoint, PoolLimits, Roots,
+        Timeouts,
     },
     metrics::Metrics,
-    profile::{self, InvalidProfile, Profile},
-    upstream::{Attempt, AttemptListener, Backoff, Ejection, Health, ReplayBody, Settings},
+    profile::{InvalidProfile, Profile},
+    upstream::{Attempt, AttemptListener, Backoff, Ejection, Settings},
 };
 use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use std::{collections::BTreeMap, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
-use tokio::time::Instant;
-
-/// An endpoint of an upstream.
-#[derive(Clone, Debug)]
-pub(super) struct PlannedEndpoint {
-    pub(super) name: Arc<str>,
-    provider: Provider,
-    /// What it wants otherwise, if anything.
-    pub(super) adapt: Option<Arc<Adapt>>,
-    pub(super) profile: Arc<Profile>,
-    pub(super) priority: u32,
-    pub(super) weight: u32,
-    pub(super) max_bytes: usize,
-    pub(super) max_event_bytes: usize,
-    pub(super) heartbeat: Option<Duration>,
-    pub(super) watch: Watch,
-    /// Counts tries.
-    pub(super) counts: AttemptListener,
-}
-
-type Calls = Forward<ReplayBody<UploadBody>>;
-
-/// Who is behind an endpoint, and what is known of it.
-#[derive(Clone, Debug)]
-struct Provider {
-    identity: Arc<Identity>,
-    /// How it is: known to all workers.
-    health: Health,
-    /// Each worker's, with connections of its own.
-    forwards: Arc<[Calls]>,
-}
-
-/// What makes it the same provider in another configuration: then what is known of it goes on, and so do connections.
-#[derive(Debug)]
-struct Identity {
-    endpoint: Endpoint,
-    roots: Roots,
-    ejection: Ejection,
-    /// What its answers mean, as it was written down.
-    profile: String,
-    profiles: BTreeMap<String, profile::Settings>,
-}
-
-impl Identity {
-    fn is_same(&self, other: &Self) -> bool {
-        let Self { endpoint, roots, ejection, profile, profiles } = self;
-        (endpoint, ejection, profile, profiles)
-            == (&other.endpoint, &other.ejection, &other.profile, &other.profiles)
-            && roots.are_same(&other.roots)
-    }
-}
-
-impl PlannedEndpoint {
-    /// How it is.
-    pub(super) fn health(&self) -> &Health {
-        &self.provider.health
-    }
-
-    /// What calls it for the worker with this number, or with connections of its own.
-    pub(super) fn forward(&self, worker: Option<usize>) -> Calls {
-        let Provider { identity, forwards, .. } = &self.provider;
-        let own = || Forward::with_roots(identity.endpoint.clone(), &identity.roots);
-        worker.and_then(|number| forwards.get(number)).map_or_else(own, Forward::clone)
-    }
-}
+use std::{num::NonZeroU32, path::Path, sync::Arc};
 
 impl PlannedUpstream {
     /// Those that can be called.
@@ -134,15 +69,11 @@ pub(super) fn plan(
             roots: roots.clone(),
             ejection: ejection(upstream.ejection),
             profile: profile_name.clone(),
-            profiles: config.profile.clone(),
         };
         let label: Arc<str> = format!("{name}/{}", configured.name.as_str()).into();
         let known = before.iter().find(|known| *known.name == *configured.name.as_str());
         let known = known.map(|known| &known.provider);
-        let provider = match known.filter(|known| known.identity.is_same(&identity)) {
-            Some(known) => known.clone(),
-            None => Provider::new(label.clone(), identity, process),
-        };
+        let provider = Provider::of(identity, &label, process, known);
         endpoints.push(PlannedEndpoint {
             name: configured.name.as_str().into(),
             provider,
@@ -162,17 +93,6 @@ pub(super) fn plan(
         return Ok(PlannedUpstream::NotConfigured(fault));
     }
     Ok(PlannedUpstream::Configured { endpoints, settings: settings(upstream) })
-}
-
-impl Provider {
-    fn new(label: Arc<str>, identity: Identity, process: &Process) -> Self {
-        let forward = |_| Forward::with_roots(identity.endpoint.clone(), &identity.roots);
-        Self {
-            health: Health::new(label, identity.ejection, Instant::now()),
-            forwards: process.workers.iter().map(forward).collect(),
-            identity: Arc::new(identity),
-        }
-    }
 }
 
 /// Whose certificates are trusted.

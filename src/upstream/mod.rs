@@ -24,6 +24,63 @@
 //!
 //! When all have failed: the most telling fault. A definite refusal says more than silence, and that more than an endpoint that
 //! is not there.
+//!
+//! # Examples
+//!
+//! A second provider for when the first one is busy:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::Full;
+//! use std::{convert::Infallible, future::ready};
+//! use tollgate::{Catalog, upstream::{ReplayBody, Settings, Upstream, UpstreamEndpoint}};
+//! use tower::{ServiceExt, service_fn};
+//!
+//! type Body = ReplayBody<Full<Bytes>>;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // In the place of clients such as `Forward`.
+//! let provider = |status: StatusCode, says: &'static str| {
+//!     service_fn(move |_: Request<Body>| {
+//!         let mut answer = Response::new(Full::<Bytes>::from(says));
+//!         *answer.status_mut() = status;
+//!         ready(Ok::<_, Infallible>(answer))
+//!     })
+//! };
+//! let upstream = Upstream::new(
+//!     [
+//!         UpstreamEndpoint::new("primary", provider(StatusCode::TOO_MANY_REQUESTS, "")),
+//!         UpstreamEndpoint::new("backup", provider(StatusCode::OK, "a picture")),
+//!     ],
+//!     Settings::default(),
+//!     Catalog::shared_default().clone(),
+//! )?;
+//!
+//! let answer = upstream.oneshot(Request::new(Full::<Bytes>::from("{}"))).await?;
+//! assert_eq!(answer.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Work that may be done twice, each try with a listener, and endpoints that are left out sooner:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tollgate::upstream::{AttemptListener, Repeat, Settings, UpstreamEndpoint};
+//!
+//! let mut settings = Settings::default();
+//! settings.timeout = Duration::from_secs(30);
+//! settings.attempts = Some(3);
+//! settings.repeat = Repeat::Always;
+//! settings.ejection.failures = 2;
+//!
+//! let endpoint = UpstreamEndpoint::new("primary", ())
+//!     .weight(3)
+//!     .on_attempt(AttemptListener::new(|attempt| println!("{:?}", attempt.outcome)));
+//! # let _ = (settings, endpoint);
+//! ```
 
 mod attempts;
 mod backoff;

@@ -10,10 +10,10 @@ use crate::{
     edit::Edits,
     gateway::{
         answer::AnswerLayer,
+        endpoint::PlannedEndpoint,
         plan::{Plan, PlannedUpstream},
         provider::{Target, UploadBody, provider_side},
         tasks::Tasks,
-        upstreams::PlannedEndpoint,
         worker::Worker,
     },
     json::{Document, Syntax},
