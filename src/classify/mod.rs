@@ -37,7 +37,7 @@
 //!
 //! let mine = r#"
 //!     extends = "generic"
-//!     rule = [{ body = [{ at = "/state", is = ["blocked"] }], fault = "output_moderation" }]
+//!     rule = [{ name = "blocked", body = [{ at = "/state", is = ["blocked"] }], fault = "output_moderation" }]
 //! "#;
 //! let profiles = BTreeMap::from([("mine".to_owned(), toml::from_str(mine)?)]);
 //! let layer = ClassifyLayer::new(Arc::new(Profile::named("mine", &profiles)?))
