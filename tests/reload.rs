@@ -14,6 +14,7 @@ use support::{
     client::Ask,
     gateway::{BINARY, Directory, FILE, run},
     origin::{EVENTS, answer, chunk, ok},
+    soon,
     tls::Authority,
 };
 use tokio::sync::Notify;
@@ -269,12 +270,13 @@ async fn how_an_endpoint_is_stays_known() {
     gateway.get("/x").await.assert_ok("by the first");
     assert_eq!(second.connection_count(), connections);
     // Of what is gone nothing is said.
-    assert!(was_taken_up(&gateway.reload(&setup("two", "renamed")).await));
     let state = |name| {
         format!(
             "tollgate_endpoint_state{{upstream=\"pool\",endpoint=\"{name}\",state=\"available\"}}"
         )
     };
+    assert_eq!(metric(&gateway, &state("first")).await, Some(1.0));
+    assert!(was_taken_up(&gateway.reload(&setup("two", "renamed")).await));
     assert_eq!(metric(&gateway, &state("first")).await, Some(0.0));
     assert_eq!(metric(&gateway, &state("renamed")).await, Some(1.0));
 }
@@ -383,6 +385,53 @@ async fn accounts_of_certificates_go() {
     client.send(GET).await.answer("GET").await.assert_ok("yes");
 }
 
+/// Authorities are how a certificate is taken back; a connection that is there is no way around that.
+#[tokio::test]
+async fn certificates_of_an_authority_that_is_gone() {
+    let origin = Origin::ok("yes").await;
+    let (first, second) = (Authority::default(), Authority::default());
+    let tls = |auth: &str| format!("client_auth = \"{auth}\"\nclient_ca_file = \"ca.pem\"");
+    let setup = |tls: &str| {
+        Gateway::setup()
+            .tls(&first.server(), tls)
+            .file("ca.pem", &first.pem())
+            .tables("[[auth.certificate]]\nsubject = \"a.test\"\naccount = \"acme\"")
+            .upstream("provider", &origin.url(), "")
+            .route("/x", "provider", "auth = \"required\"")
+            .route("/free", "provider", "auth = \"none\"")
+    };
+    let free = "GET /free HTTP/1.1\r\nhost: api.test\r\n\r\n";
+    let gateway = setup(&tls("optional")).start().await;
+    let identity = first.sign(&["a.test"], |_| {});
+    let (known, nobody) = (first.client(&[]).with(&identity), first.client(&[]));
+    let mut known = [known.http1(&gateway).await, known.http1(&gateway).await];
+    let mut nobody = [nobody.http1(&gateway).await, nobody.http1(&gateway).await];
+    for client in &mut known {
+        client.send(GET).await.answer("GET").await.assert_ok("yes");
+    }
+    for client in &mut nobody {
+        client.send(free).await.answer("GET").await.assert_ok("yes");
+    }
+    // Another authority, by its file alone.
+    let said = |gateway: &Gateway| {
+        let taken = |line: &Value| line["message"] == "a certificate was taken up";
+        gateway.log().into_iter().filter(taken).count()
+    };
+    let before = said(&gateway);
+    gateway.directory().file("ca.pem", second.pem());
+    gateway.logged(|_| said(&gateway) > before).await;
+    let answer = known[0].send(GET).await.answer("GET").await;
+    assert_eq!((answer.status, answer.kept), (401, false));
+    let answer = nobody[0].send(free).await.answer("GET").await;
+    assert_eq!((answer.status, answer.kept), (200, true));
+    // And one that everybody has to have.
+    gateway.directory().file("ca.pem", first.pem());
+    assert!(was_taken_up(&gateway.reload(&setup(&tls("required"))).await));
+    let answer = nobody[1].send(free).await.answer("GET").await;
+    assert_eq!((answer.status, answer.kept), (200, false));
+    known[1].send(GET).await.answer("GET").await.assert_ok("yes");
+}
+
 /// Fewer wait until enough of those that are there have ended, and more come in at once.
 #[tokio::test]
 async fn how_many_connections_there_may_be() {
@@ -442,18 +491,67 @@ async fn a_price_on_a_route_that_had_none() {
     assert!(balance.contains("0.25"), "{balance}");
 }
 
-/// It would end the process if nobody listened.
+/// The end of the terminal is the end of what was started in it.
 #[tokio::test]
 async fn without_a_file_there_is_nothing_to_read_again() {
     let origin = Origin::ok("yes").await;
     let mut command = std::process::Command::new(BINARY);
     command.args(["serve", "--listen", "127.0.0.1:0", "--upstream", &origin.url()]).env_clear();
     let catalog = Catalog::preset("default").unwrap();
-    let gateway = Gateway::run(command, catalog, Vec::new(), None).await;
-    gateway.signal("HUP");
-    let said = "there is no configuration file that could be read again";
-    gateway.logged(|line| line["message"] == said).await;
+    let mut gateway = Gateway::run(command, catalog, Vec::new(), None).await;
     gateway.get("/x").await.assert_ok("yes");
+    gateway.signal("HUP");
+    assert_eq!(gateway.exited().await.code(), Some(0));
+}
+
+/// What is asked on the same connections ever after holds nothing of what was before: here, a connection to the provider of then.
+#[tokio::test]
+async fn nothing_is_left_of_the_old_one() {
+    let ended = Arc::new(Notify::new());
+    let tell = ended.clone();
+    let old = Origin::connections(move |mut connection| {
+        let tell = tell.clone();
+        async move {
+            while connection.request().await?.is_some() {
+                connection.wire.send(ok("old")).await?;
+            }
+            tell.notify_one();
+            Ok(())
+        }
+    })
+    .await;
+    let new = Origin::ok("new").await;
+    let setup = |origin: &Origin| Gateway::setup().all_to(&origin.url(), "");
+    let gateway = setup(&old).start().await;
+    let (mut http1, mut http2) = (gateway.client().await, gateway.http2().await);
+    let ask = Ask::new(Version::Http2, "GET", "/x");
+    http1.send(GET).await.answer("GET").await.assert_ok("old");
+    http2.ask(&ask).await.unwrap().assert_ok("old");
+    assert!(was_taken_up(&gateway.reload(&setup(&new)).await));
+    http1.send(GET).await.answer("GET").await.assert_ok("new");
+    http2.ask(&ask).await.unwrap().assert_ok("new");
+    soon("the end of the connection", ended.notified()).await;
+    http1.send(GET).await.answer("GET").await.assert_ok("new");
+}
+
+/// A store that is away stands in the way of the first price, and no longer than that.
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    let origin = Origin::ok("yes").await;
+    let directory = Directory::default();
+    let place = directory.path().join("store");
+    let server = format!("store = \"sqlite://{}/tollgate.db\"", place.display());
+    let setup = |lines: &str| {
+        let setup = Gateway::setup().server(&server).upstream("provider", &origin.url(), "");
+        setup.route("/x", "provider", lines)
+    };
+    let gateway = setup("").start().await;
+    let refused = gateway.reload(&setup("auth = \"required\"")).await;
+    assert!(!was_taken_up(&refused), "{refused}");
+    gateway.get("/x").await.assert_ok("yes");
+    let again = gateway.reload_by(|| std::fs::create_dir(&place).unwrap()).await;
+    assert!(was_taken_up(&again) && again["why"] == "it may be possible now", "{again}");
+    assert_eq!(gateway.get("/x").await.status, 401);
 }
 
 /// The configuration that was read last says how long it may take.

@@ -128,6 +128,8 @@ impl SendIfThere for Ask {
 #[derive(Default)]
 struct Seen {
     answers: [AtomicUsize; 4],
+    /// Requests that did not leave, because their connection was given up just then.
+    unsent: AtomicUsize,
     failures: Mutex<Vec<String>>,
     is_over: AtomicBool,
 }
@@ -186,6 +188,7 @@ async fn ask_on(seen: Arc<Seen>, address: SocketAddr, version: Version, streams:
                     let answer = client.ask(&ask).await;
                     if answer.as_ref().is_err_and(hyper::Error::is_canceled) {
                         // The connection was given up in between, and nothing of the request has left.
+                        seen.unsent.fetch_add(1, Ordering::Relaxed);
                         continue;
                     }
                     http2 = Some(client);
@@ -236,7 +239,8 @@ fn setup(origin: &Origin, number: usize) -> Setup {
     Gateway::setup()
         .server("workers = 2\ndrain_delay = \"1s\"\ndrain_timeout = \"20s\"")
         .tables(&limit)
-        .upstream("provider", &origin.url(), "")
+        // Every other time the provider is another one as well, with connections of its own.
+        .upstream("provider", &origin.url(), &format!("idle_timeout = \"{}s\"", 60 - number / 2))
         .route("/{*path}", "provider", "limits = [\"many\"]")
 }
 
@@ -286,6 +290,9 @@ async fn nobody_notices() {
 
     seen.is_over.store(true, Ordering::SeqCst);
     clients.join_all().await;
+    // No more than one for each HTTP/2 connection that a drain can have given up.
+    let unsent = seen.unsent.load(Ordering::Relaxed);
+    assert!(unsent <= 2 * 4, "{unsent} requests did not leave");
     let failures = seen.failures.lock().unwrap();
     assert!(
         failures.is_empty(),

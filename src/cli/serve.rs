@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The configuration file. Default: what TOLLGATE_CONFIG says.
+    /// The configuration file, which is read again on SIGHUP and when it changes. Default: what TOLLGATE_CONFIG says.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Pass everything on to this URL, with the default catalog; no file is needed.
@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Where to listen. Default: what TOLLGATE_LISTEN says, then the configuration.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where to serve /livez and /readyz. Default: what TOLLGATE_ADMIN says, then the configuration.
+    /// Where to serve /livez, /readyz, /metrics and /config, among others. Default: what TOLLGATE_ADMIN says, then the configuration.
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
 }

@@ -4,7 +4,7 @@ use super::{adapt::Adapt, process::Process, provider::UploadBody};
 use crate::{
     classify::Watch,
     forward::{Endpoint, Forward, Roots},
-    profile::Profile,
+    profile::{self, Profile},
     upstream::{AttemptListener, Ejection, Health, ReplayBody},
 };
 use std::{sync::Arc, time::Duration};
@@ -46,14 +46,14 @@ pub(super) struct Identity {
     pub(super) endpoint: Endpoint,
     pub(super) roots: Roots,
     pub(super) ejection: Ejection,
-    /// What its answers mean, by the name of that.
-    pub(super) profile: String,
+    /// What its answers mean, as it was written down: its profile and those that this one extends.
+    pub(super) profiles: Vec<(String, Option<profile::Settings>)>,
 }
 
 impl Identity {
     fn is_same(&self, other: &Self) -> bool {
-        let Self { endpoint, roots, ejection, profile } = self;
-        (endpoint, ejection, profile) == (&other.endpoint, &other.ejection, &other.profile)
+        let Self { endpoint, roots, ejection, profiles } = self;
+        (endpoint, ejection, profiles) == (&other.endpoint, &other.ejection, &other.profiles)
             && roots.are_same(&other.roots)
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     forward::InvalidEndpoint,
     idempotency::{IdempotencyLayer, Policy},
     limit::InvalidQuota,
-    profile::{self, InvalidProfile},
+    profile::InvalidProfile,
     route::{InvalidRoute, OfPath, Table},
     store::ledger::{StoreLedger, UsageReader},
     tasks::InvalidSealKeys,
@@ -57,8 +57,6 @@ pub(crate) struct Plan {
     /// Whether anything asks for the client's address.
     pub(crate) asks_for_client: bool,
     pub(super) upstreams: BTreeMap<String, PlannedUpstream>,
-    /// As they were written down.
-    profiles: BTreeMap<String, profile::Settings>,
     /// Where callers are told that their tasks are over.
     pub(crate) callbacks: Callbacks,
     /// How it is found out that they are, by upstream.
@@ -182,8 +180,6 @@ impl Plan {
             });
         }
         let plan = |(name, upstream): (&String, &config::Upstream)| {
-            // What failures mean may be another thing now.
-            let before = before.filter(|before| before.profiles == config.profile);
             let before = before.and_then(|before| before.upstreams.get(name));
             Ok((name.clone(), upstreams::plan(config, name, upstream, process, before)?))
         };
@@ -214,7 +210,6 @@ impl Plan {
             },
             asks_for_client: limits::ask_for_client(config),
             upstreams,
-            profiles: config.profile.clone(),
             callbacks,
             ways: callbacks::ways(config),
         })

@@ -4,7 +4,10 @@ use crate::{
     metrics::{Metrics, WorkerGauges},
     signal::Signal,
 };
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 /// What belongs to the process: it stays when one configuration takes the place of another.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub(crate) struct Process {
     pub(crate) cut_off: Signal,
     /// Failures of providers that no rule knows.
     pub(super) unmatched: Arc<Unmatched>,
+    /// Upstreams and endpoints whose state was told once: when they are gone, that has to be taken back.
+    pub(super) told: Arc<Mutex<BTreeSet<(String, Arc<str>)>>>,
     pub(super) workers: Arc<[WorkerProcess]>,
 }
 
@@ -39,6 +44,7 @@ impl Process {
             metrics,
             cut_off: Signal::default(),
             unmatched: Arc::default(),
+            told: Arc::default(),
         }
     }
 

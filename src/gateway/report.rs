@@ -1,12 +1,10 @@
 //! What the admin listener tells of the providers, as JSON.
 
-use super::{
-    endpoint::PlannedEndpoint,
-    plan::{Plan, PlannedUpstream},
-};
+use super::plan::{Plan, PlannedUpstream};
 use crate::{fault::Kind, upstream::State};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::sync::PoisonError;
 use tokio::time::Instant;
 
 const STATES: [&str; 4] = ["available", "due", "out", "paused"];
@@ -30,41 +28,30 @@ impl Plan {
 
     /// Sets what is measured when somebody asks.
     pub(crate) fn measure(&self) {
-        let now = Instant::now();
-        self.process.metrics.set_buffered(self.budget.reserved());
-        if let Some(up) = self.counters.is_up() {
-            self.process.metrics.set_store_up("limits", up);
-        }
+        let (now, metrics) = (Instant::now(), &self.process.metrics);
+        metrics.set_buffered(self.budget.reserved());
+        metrics.set_store_up("limits", self.counters.is_up());
         for (endpoint, count) in self.process.unmatched.counts() {
-            self.process.metrics.set_unmatched(&endpoint, count);
+            metrics.set_unmatched(&endpoint, count);
         }
+        let set = |upstream: &str, endpoint: &str, is: Option<&str>| {
+            for state in STATES {
+                metrics.set_endpoint_state(upstream, endpoint, state, Some(state) == is);
+            }
+        };
+        let mut told = self.process.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = told.clone();
         for (upstream, planned) in &self.upstreams {
             for endpoint in planned.endpoints() {
-                let is = word(endpoint.health().state(now));
-                for state in STATES {
-                    self.process.metrics.set_endpoint_state(
-                        upstream,
-                        &endpoint.name,
-                        state,
-                        state == is,
-                    );
-                }
+                let name = (upstream.clone(), endpoint.name.clone());
+                gone.remove(&name);
+                told.insert(name);
+                set(upstream, &endpoint.name, Some(word(endpoint.health().state(now))));
             }
         }
-    }
-
-    /// Takes back what was said of endpoints that the `next` plan does not have.
-    pub(crate) fn retire(&self, next: &Self) {
-        for (upstream, planned) in &self.upstreams {
-            let left = next.upstreams.get(upstream).map_or(&[][..], PlannedUpstream::endpoints);
-            for PlannedEndpoint { name, .. } in planned.endpoints() {
-                if left.iter().any(|left| left.name == *name) {
-                    continue;
-                }
-                for state in STATES {
-                    self.process.metrics.set_endpoint_state(upstream, name, state, false);
-                }
-            }
+        // Of what another configuration had nothing is true any more.
+        for (upstream, endpoint) in &gone {
+            set(upstream, endpoint, None);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
         Timeouts,
     },
     metrics::Metrics,
-    profile::{InvalidProfile, Profile},
+    profile::{self, InvalidProfile, Profile},
     upstream::{Attempt, AttemptListener, Backoff, Ejection, Settings},
 };
 use rustls::{
@@ -68,7 +68,7 @@ pub(super) fn plan(
             endpoint,
             roots: roots.clone(),
             ejection: ejection(upstream.ejection),
-            profile: profile_name.clone(),
+            profiles: profiles(config, profile_name),
         };
         let label: Arc<str> = format!("{name}/{}", configured.name.as_str()).into();
         let known = before.iter().find(|known| *known.name == *configured.name.as_str());
@@ -163,6 +163,18 @@ fn response_headers(upstream: &config::Upstream, is_ours: bool) -> Option<Vec<St
         Some(names) if names.iter().any(|name| name.as_str() == "*") => None,
         Some(names) => Some(names.iter().map(|name| name.as_str().to_ascii_lowercase()).collect()),
     }
+}
+
+/// The profile of this name and those that it extends, as they were written down; presets are not.
+fn profiles(config: &Config, name: &str) -> Vec<(String, Option<profile::Settings>)> {
+    let mut chain: Vec<(String, Option<profile::Settings>)> = Vec::new();
+    let mut next = Some(name);
+    while let Some(name) = next.filter(|name| chain.iter().all(|(known, _)| known != name)) {
+        let settings = config.profile.get(name);
+        chain.push((name.to_owned(), settings.cloned()));
+        next = settings.and_then(|settings| settings.extends.as_deref());
+    }
+    chain
 }
 
 /// What the endpoint's answers mean. No credential of ours and no host of a provider, this one or another, reaches a caller.

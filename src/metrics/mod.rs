@@ -18,6 +18,7 @@ use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc,
@@ -35,6 +36,8 @@ struct Inner {
     handle: PrometheusHandle,
     /// Of each worker.
     workers: std::sync::Mutex<Vec<Arc<WorkerGauges>>>,
+    /// Of which it was told whether they answer.
+    stores: std::sync::Mutex<BTreeSet<&'static str>>,
 }
 
 /// What one worker has at present. Each has its own: no two cores write to one place for every request.
@@ -82,8 +85,12 @@ impl Metrics {
             recorder.describe_histogram((*name).into(), None, (*help).into());
         }
         let handle = recorder.handle();
-        let metrics =
-            Self(Arc::new(Inner { recorder, handle, workers: std::sync::Mutex::default() }));
+        let metrics = Self(Arc::new(Inner {
+            recorder,
+            handle,
+            workers: Default::default(),
+            stores: Default::default(),
+        }));
         metrics.gauge(&names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
         metrics
     }
@@ -147,7 +154,15 @@ impl Metrics {
         self.config_loaded(applied);
     }
 
-    pub(crate) fn set_store_up(&self, store: &str, up: bool) {
+    /// Whether a store answers; `None` where it is not used. What is said once cannot be unsaid, so that one that is not used any more is as good as up.
+    pub(crate) fn set_store_up(&self, store: &'static str, up: Option<bool>) {
+        let mut used = self.0.stores.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if up.is_some() {
+            used.insert(store);
+        } else if !used.contains(store) {
+            return;
+        }
+        let up = up.unwrap_or(true);
         self.gauge(&names::STORE_UP, &[("store", store)]).set(f64::from(u8::from(up)));
     }
 
@@ -203,7 +218,8 @@ mod tests {
         let gauges = metrics.worker();
         let _present = Present::new(&gauges, |worker| &worker.connections);
         metrics.attempts("images", "primary", "delivered").increment(2);
-        metrics.set_store_up("ledger", false);
+        metrics.set_store_up("ledger", Some(false));
+        metrics.set_store_up("keys", None);
         let text = metrics.render();
         for line in [
             "# TYPE tollgate_attempts_total counter",
@@ -215,6 +231,9 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert!(text.contains("# HELP tollgate_attempts_total "));
+        assert!(!text.contains("store=\"keys\""));
+        metrics.set_store_up("ledger", None);
+        assert!(metrics.render().contains("tollgate_store_up{store=\"ledger\"} 1"));
         let mut all: Vec<_> =
             names::all().chain(names::GAUGES).chain(names::HISTOGRAMS).map(|n| n.name).collect();
         all.sort_unstable();

@@ -63,8 +63,10 @@ pub(super) const ACTIVE: Named =
     named("http_server_active_requests", "Requests whose answers are not at their end.");
 pub(super) const BUFFERED: Named =
     named("tollgate_buffered_bytes", "Memory that is reserved for request bodies.");
-pub(super) const STORE_UP: Named =
-    named("tollgate_store_up", "Whether a store answers: of keys, of the ledger, of limits.");
+pub(super) const STORE_UP: Named = named(
+    "tollgate_store_up",
+    "Whether a store answers: of keys, of the ledger, of limits. 1 of one that is not used any more.",
+);
 pub(super) const ENDPOINT_STATE: Named = named(
     "tollgate_endpoint_state",
     "1 for the state that an endpoint is in: available, due, out or paused.",

@@ -7,8 +7,7 @@ use super::{
     proxy_protocol::ProxyProtocol,
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
-    tls::{Handshake, Tls},
-    worker::Drain,
+    tls::{Handshake, Shown, Tls},
 };
 use crate::{
     forward::Hold,
@@ -55,7 +54,7 @@ pub(super) struct Connections<S> {
     pub(super) current: Arc<Current<S>>,
     /// The worker's.
     pub(super) number: usize,
-    pub(super) drain: Drain,
+    pub(super) drain: Signal,
     pub(super) gauges: Arc<WorkerGauges>,
 }
 
@@ -103,7 +102,7 @@ impl<S: Stack> Connections<S> {
     ) -> Option<SocketAddr> {
         tokio::select! {
             source = protocol.source(stream, peer, patience) => source,
-            () = self.drain.begin.begun() => None,
+            () = self.drain.begun() => None,
         }
     }
 
@@ -112,11 +111,11 @@ impl<S: Stack> Connections<S> {
         let patience = accepted.generation.options.limits.header_timeout;
         let handshake = tokio::select! {
             handshake = timeout(patience, handshake) => handshake,
-            () = self.drain.begin.begun() => return,
+            () = self.drain.begun() => return,
         };
         match handshake {
-            Ok(Ok(Some(Handshake { stream, names }))) => {
-                self.serve_stream(stream, accepted, Some(names)).await;
+            Ok(Ok(Some(Handshake { stream, shown }))) => {
+                self.serve_stream(stream, accepted, Some(shown)).await;
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
@@ -124,19 +123,19 @@ impl<S: Stack> Connections<S> {
         }
     }
 
-    /// `names` are those of the client's certificate; `None` without TLS.
+    /// `shown` is what the client has shown of itself; `None` without TLS.
     async fn serve_stream<T: Stream>(
         &self,
         mut stream: T,
         accepted: Accepted<S>,
-        names: Option<Vec<String>>,
+        shown: Option<Shown>,
     ) {
         let Accepted { generation, peer, place, state } = accepted;
         // Over TLS too: what is spoken counts, whatever ALPN has agreed on.
         let first = detect(&mut stream, generation.options.limits.header_timeout);
         let detected = tokio::select! {
             detected = first => detected,
-            () = self.drain.begin.begun() => Ok(None),
+            () = self.drain.begun() => Ok(None),
         };
         let (protocol, prefix) = match detected {
             Ok(Some(detected)) => detected,
@@ -150,14 +149,14 @@ impl<S: Stack> Connections<S> {
         let edge = Edge::new(
             self,
             generation.clone(),
-            Client { address: peer.ip(), names },
+            Client { address: peer.ip(), shown },
             state,
             place,
             (protocol == Protocol::Http2).then(Arc::default),
         );
         match protocol {
-            Protocol::Http1 => self.serve_http1(stream, prefix, edge, &generation).await,
-            Protocol::Http2 => self.serve_http2(stream, prefix, edge, &generation).await,
+            Protocol::Http1 => self.serve_http1(stream, prefix, edge, generation).await,
+            Protocol::Http2 => self.serve_http2(stream, prefix, edge, generation).await,
         }
     }
 
@@ -166,15 +165,17 @@ impl<S: Stack> Connections<S> {
         stream: impl Stream,
         prefix: Bytes,
         edge: Edge<S>,
-        generation: &Generation<S>,
+        generation: Arc<Generation<S>>,
     ) {
         let limits = generation.options.limits.clone();
         let io = TokioIo::new(ScanIo::new(stream, prefix, limits, edge.state.clone()));
         let service = service_fn(move |request| edge.call(request));
         let connection = generation.http1.serve_connection(io, service).with_upgrades();
-        let drained = self.drain.begin.begun();
+        // The connection may outlive it by far.
+        drop(generation);
+        let drained = self.drain.begun();
         let graceful = |c: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(c);
-        until(drained, || self.drain.begin.has_begun(), connection, graceful).await;
+        until(drained, || self.drain.has_begun(), connection, graceful).await;
     }
 
     async fn serve_http2(
@@ -182,24 +183,22 @@ impl<S: Stack> Connections<S> {
         stream: impl Stream,
         prefix: Bytes,
         edge: Edge<S>,
-        generation: &Generation<S>,
+        generation: Arc<Generation<S>>,
     ) {
         let (state, answers) = (edge.state.clone(), edge.answers.clone().unwrap_or_default());
         let service = service_fn(move |request| edge.call(request));
         let io = TokioIo::new(Rewind::new(stream, prefix));
         let connection = generation.http2.serve_connection(io, service);
-        let options = &generation.options;
-        let stop = async {
-            tokio::select! {
-                () = self.drain.begin.begun() => {}
-                () = left(&self.drain.leave, &state) => {}
-                () = idle(&state, options.limits.idle_timeout) => {}
-            }
-        };
+        let (idle, send) =
+            (generation.options.limits.idle_timeout, generation.options.send_timeout);
+        let leave = generation.options.leave.clone();
+        // The connection may outlive it by far.
+        drop(generation);
+        let stop = leaves(&leave, &self.drain, &state, idle);
         let graceful = |c: Pin<&mut _>| http2::Connection::graceful_shutdown(c);
         tokio::select! {
             () = until(stop, || true, connection, graceful) => {}
-            () = answers.stalled(options.send_timeout) => {}
+            () = answers.stalled(send) => {}
         }
     }
 }
@@ -235,11 +234,21 @@ async fn until<C: Future>(
     .await;
 }
 
-/// Waits until the client is to go elsewhere, and has had something of this connection: one that has just been made is there for a request.
-async fn left(leave: &Signal, state: &ConnState) {
-    leave.begun().await;
-    // Looked at whenever there is something new of the connection.
-    poll_fn(|_| if state.begun() > 0 { Poll::Ready(()) } else { Poll::Pending }).await;
+/// Waits until an HTTP/2 client is to go elsewhere. One that is to leave is let have its first request: the connection was made for it.
+async fn leaves(leave: &Signal, drain: &Signal, state: &ConnState, idle_timeout: Duration) {
+    let (mut told, mut over) = (pin!(leave.begun()), pin!(drain.begun()));
+    let mut idle = pin!(idle(state, idle_timeout));
+    let mut is_known = false;
+    poll_fn(|cx| {
+        if !is_known {
+            // Once, so that both wake this task; to ask them each time would take a lock that all connections share.
+            is_known = true;
+            let _ = (told.as_mut().poll(cx), over.as_mut().poll(cx));
+        }
+        let is_told = state.leaves() || leave.has_begun() && state.begun() > 0;
+        if is_told || drain.has_begun() { Poll::Ready(()) } else { idle.as_mut().poll(cx) }
+    })
+    .await;
 }
 
 /// Waits until the connection has had no request for this long, or up to twice as long.

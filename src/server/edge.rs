@@ -1,20 +1,20 @@
 //! The outermost service of a connection: everything that is about the connection and not about the request.
 
 use super::{
-    Stack,
+    Options, Stack,
     connection::Connections,
     generation::{Current, Generation},
     ingress::{Ingress, Peer},
     progress::{Answers, Progress},
     record::Record,
     scan::ConnState,
+    tls::Shown,
 };
 use crate::{
     envelope::ResponseBody,
     forward::Hold,
     metrics::{Present, WorkerGauges},
     normalize::rescue,
-    signal::Signal,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -45,8 +45,6 @@ pub(super) struct Edge<S> {
     /// The connection's place among those that may be at a time.
     place: Hold,
     gauges: Arc<WorkerGauges>,
-    /// Begins when the next request had better come on another connection.
-    leave: Signal,
     /// Of HTTP/2 alone: in HTTP/1 the socket tells.
     pub(super) answers: Option<Arc<Answers>>,
 }
@@ -54,22 +52,36 @@ pub(super) struct Edge<S> {
 /// What the last request was served with.
 struct Latest<S> {
     generation: Arc<Generation<S>>,
+    /// Whether the client would be let in as it was.
+    is_welcome: bool,
     peer: Arc<Peer>,
 }
 
 /// The other end of the connection, whatever is made of it.
 pub(super) struct Client {
     pub(super) address: IpAddr,
-    /// The names of its certificate; `None` without TLS.
-    pub(super) names: Option<Vec<String>>,
+    /// What it has shown of itself; `None` without TLS.
+    pub(super) shown: Option<Shown>,
+}
+
+impl Client {
+    /// Whether it would be let in as it was: what it need not show then it may have to now, and whose certificates are good may be others.
+    fn is_welcome(&self, options: &Options) -> bool {
+        match (&self.shown, &options.tls) {
+            (None, None) => true,
+            (Some(shown), Some(tls)) => tls.accepts(shown),
+            _ => false,
+        }
+    }
 }
 
 impl<S> Latest<S> {
-    fn new(generation: Arc<Generation<S>>, client: &Client) -> Self {
+    fn new(generation: Arc<Generation<S>>, client: &Client, is_welcome: bool) -> Self {
         let options = &generation.options;
-        let principal = client.names.as_ref().and_then(|names| options.certified.find(names));
-        let peer = Peer::new(client.address, client.names.is_some(), &options.trusted_proxies);
-        Self { peer: Arc::new(peer.known_as(principal)), generation }
+        let shown = client.shown.as_ref();
+        let principal = shown.filter(|_| is_welcome).and_then(|s| options.certified.find(&s.names));
+        let peer = Peer::new(client.address, shown.is_some(), &options.trusted_proxies);
+        Self { peer: Arc::new(peer.known_as(principal)), is_welcome, generation }
     }
 }
 
@@ -85,12 +97,11 @@ impl<S: Stack> Edge<S> {
         Self {
             current: connections.current.clone(),
             number: connections.number,
-            latest: RefCell::new(Latest::new(generation, &client)),
+            latest: RefCell::new(Latest::new(generation, &client, true)),
             client,
             state,
             place,
             gauges: connections.gauges.clone(),
-            leave: connections.drain.leave.clone(),
             answers,
         }
     }
@@ -100,8 +111,12 @@ impl<S: Stack> Edge<S> {
         let mut latest = self.latest.borrow_mut();
         let current = self.current.load();
         let generation = &current[self.number];
-        if !Arc::ptr_eq(generation, &latest.generation) {
-            *latest = Latest::new(generation.clone(), &self.client);
+        let is_welcome = self.client.is_welcome(&generation.options);
+        if !Arc::ptr_eq(generation, &latest.generation) || is_welcome != latest.is_welcome {
+            *latest = Latest::new(generation.clone(), &self.client, is_welcome);
+        }
+        if !is_welcome {
+            self.state.leave();
         }
         (latest.generation.clone(), latest.peer.clone())
     }
@@ -124,10 +139,9 @@ impl<S: Stack> Edge<S> {
         let http1 = version != Version::HTTP_2;
         let state = self.state.clone();
         let answers = self.answers.clone();
-        let leave = self.leave.clone();
         let (generation, peer) = self.latest();
         let options = &generation.options;
-        let record = Record::start(&mut request, options, peer.is_trusted());
+        let record = Record::start(&mut request, options, &peer);
         request.extensions_mut().insert(record.clone());
         let present = Present::new(&self.gauges, |worker| &worker.requests);
         let mut service = generation.normalize.layer(Ingress {
@@ -144,7 +158,8 @@ impl<S: Stack> Edge<S> {
         let answer = service.call(request);
         async move {
             let mut response = answer.await?;
-            let close = last || state.must_close() || leave.has_begun();
+            let close = last || state.must_close() || state.leaves();
+            let close = close || generation.options.leave.has_begun();
             if close && http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response
                     .headers_mut()

@@ -36,7 +36,7 @@ pub(crate) use self::{
 };
 
 use self::tls::Tls;
-use crate::{Catalog, Fault, gateway::Certified, trace::Traces};
+use crate::{Catalog, Fault, gateway::Certified, signal::Signal, trace::Traces};
 use bytes::Bytes;
 use http::{HeaderName, Request, Response};
 use http_body::Body;
@@ -97,6 +97,9 @@ pub(crate) struct Options {
     pub(crate) tells_client: bool,
     /// Connections at a time, for each worker.
     pub(crate) max_connections: usize,
+    /// Begins when clients are to send their next request on another connection, so that none of them sends one on a connection that is about to be closed.
+    /// New ones are still taken.
+    pub(crate) leave: Signal,
     /// How long requests may go on when the process is to end.
     pub(crate) drain_timeout: Duration,
     /// Which trace a request belongs to.

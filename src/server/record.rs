@@ -1,4 +1,4 @@
-use super::{Options, access_log::AccessLog};
+use super::{Options, access_log::AccessLog, ingress::Peer};
 use crate::{
     Fault,
     auth::Principal,
@@ -55,16 +55,12 @@ struct Head {
 
 impl Record {
     /// A request from a peer whose word on others is believed or not. What it says of traces is made to be true.
-    pub(super) fn start<B>(
-        request: &mut Request<B>,
-        options: &Options,
-        is_trusted: bool,
-    ) -> Arc<Self> {
-        let trace = options.traces.of(request.headers_mut(), is_trusted);
+    pub(super) fn start<B>(request: &mut Request<B>, options: &Options, peer: &Peer) -> Arc<Self> {
+        let trace = options.traces.of(request.headers_mut(), peer.is_trusted());
         Arc::new(Self {
             method: request.method().clone(),
             version: request.version(),
-            is_tls: options.tls.is_some(),
+            is_tls: peer.is_tls(),
             recording: trace.as_ref().and_then(Trace::record),
             trace,
             logs: options.access_log,

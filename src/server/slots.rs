@@ -15,8 +15,12 @@ struct Size {
     surplus: usize,
 }
 
+/// The most places that there can be: what is to be given up counts too.
+const LARGEST: usize = Semaphore::MAX_PERMITS / 4;
+
 impl Slots {
     pub(super) fn new(most: usize) -> Self {
+        let most = most.min(LARGEST);
         Self { free: Arc::new(Semaphore::new(most)), size: Mutex::new(Size { most, surplus: 0 }) }
     }
 
@@ -40,6 +44,7 @@ impl Slots {
 
     /// More or fewer from now on. Whoever has a place keeps it: where there are too many, the next one waits until enough have gone.
     pub(super) fn resize(&self, most: usize) {
+        let most = most.min(LARGEST);
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fewer) = size.most.checked_sub(most) {
             size.surplus += fewer;
@@ -85,5 +90,10 @@ mod tests {
         drop((four, five));
         let _both = (take(), take());
         assert_pending!(spawn(slots.take()).poll());
+        for most in [usize::MAX, 0, usize::MAX, 1, usize::MAX] {
+            slots.resize(most);
+        }
+        take();
+        drop(Slots::new(usize::MAX));
     }
 }

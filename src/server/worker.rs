@@ -19,9 +19,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How a worker ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Drain {
-    /// New connections and requests are still taken, and clients are asked to go elsewhere with the next one: so that none of them sends a request
-    /// on a connection that is about to be closed.
-    pub(crate) leave: Signal,
     /// No new connections, no new requests; what runs may finish within the time that the configuration gives it.
     pub(crate) begin: Signal,
     /// Tells streams when that is over.
@@ -66,7 +63,8 @@ pub(super) fn run_worker<S: Stack>(
         warm_up.await;
         on_ready(Handle::current());
         let tasks = TaskTracker::new();
-        let connections = Arc::new(Connections { current, number, drain: drain.clone(), gauges });
+        let connections =
+            Arc::new(Connections { current, number, drain: drain.begin.clone(), gauges });
         tokio::select! {
             () = accept(&listener, &connections, &slots, &tasks) => {}
             () = drain.begin.begun() => {}

@@ -46,7 +46,7 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
     let runtime =
         runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Worker)?;
     let entered = runtime.enter();
-    let signals = Signals::listen().map_err(Failure::Worker)?;
+    let signals = Signals::listen(source.is_some()).map_err(Failure::Worker)?;
     drop(entered);
     let server = &config.server;
     let count =
@@ -56,11 +56,7 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
         Listeners::bind(address, sockets).map_err(|error| Failure::Listen { what, address, error })
     };
     let stopping = Signal::default();
-    let drain = Drain {
-        leave: stopping.clone(),
-        begin: Signal::default(),
-        cut_off: process.cut_off.clone(),
-    };
+    let drain = Drain { begin: Signal::default(), cut_off: process.cut_off.clone() };
     // A line for people is made by whoever makes the others.
     let lines = (!io::stderr().is_terminal()).then(Arc::default);
     let mut parts = Parts::new(lines, stopping.clone(), drain.begin.clone());
@@ -107,13 +103,14 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
         drain,
         threads,
         ended,
-        keeper: keeper.keep(source).map_err(Failure::Worker)?,
+        keeper: keeper.keep(source, ending).map_err(Failure::Worker)?,
     })
 }
 
-/// Waits for the workers to end.
+/// Waits for all workers to end.
 fn join(threads: Threads) -> Result<(), Failure> {
-    threads.into_iter().try_for_each(|worker| {
-        worker.join().map_err(|_| Failure::WorkerPanicked)?.map_err(Failure::Worker)
-    })
+    let ended = threads
+        .into_iter()
+        .map(|worker| worker.join().map_err(|_| Failure::WorkerPanicked)?.map_err(Failure::Worker));
+    ended.collect::<Vec<_>>().into_iter().collect()
 }

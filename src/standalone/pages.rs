@@ -18,7 +18,8 @@ pub(super) fn admin(
     address: Option<SocketAddr>,
 ) -> Admin {
     let not_ready = Box::new({
-        let (plan, stopping, ledger) = (plan.clone(), stopping.clone(), stores.ledger_health());
+        let (plan, stopping, ledger) =
+            (plan.clone(), stopping.clone(), stores.ledger_health(config));
         move || not_ready(&plan, &stopping, &ledger)
     });
     Admin { access: access(config, address), not_ready, pages: pages(config, plan, stores) }
@@ -50,7 +51,7 @@ fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
             path: "/metrics",
             // Prometheus' text format, version 0.0.4.
             content_type: "text/plain; version=0.0.4",
-            make: metrics(plan.clone(), stores),
+            make: metrics(config, plan.clone(), stores),
         },
         Page::json("/endpoints", move || endpoints.endpoints_report()),
         Page::json("/unmatched", move || unmatched.unmatched_report()),
@@ -58,13 +59,15 @@ fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
     ]
 }
 
-fn metrics(plan: Arc<Plan>, stores: &Stores) -> Box<dyn Fn() -> String + Send + Sync> {
-    let stores = [("keys", stores.key_health()), ("ledger", stores.ledger_health())];
+fn metrics(
+    config: &Config,
+    plan: Arc<Plan>,
+    stores: &Stores,
+) -> Box<dyn Fn() -> String + Send + Sync> {
+    let stores = [("keys", stores.key_health(config)), ("ledger", stores.ledger_health(config))];
     Box::new(move || {
         for (store, health) in &stores {
-            if let Some(is_up) = is_up(health) {
-                plan.process.metrics.set_store_up(store, is_up);
-            }
+            plan.process.metrics.set_store_up(store, is_up(health));
         }
         plan.measure();
         plan.process.metrics.render()

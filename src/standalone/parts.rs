@@ -66,7 +66,7 @@ impl Parts {
     ///
     /// # Errors
     ///
-    /// When it cannot be served. Nothing has changed then.
+    /// When it cannot be served. What is in use goes on as it was then.
     pub(super) fn build(
         &mut self,
         config: &Config,
@@ -78,8 +78,8 @@ impl Parts {
         let traces = self.traces(config)?;
         self.stores.open(config, &mut plan)?;
         let tls = certificates.as_ref().map(|certificates| certificates.tls.clone());
-        let (workers, lines) = (process.workers().len(), self.lines.clone());
-        let options = options(config, &plan, tls, traces.clone(), workers, lines);
+        let workers = process.workers().len();
+        let options = self.options(config, &plan, tls, traces.clone(), workers);
         let relay = RelayThread::start(config, &plan, self.drain.clone())?;
         Ok(Built { plan: Arc::new(plan), options, certificates, relay, traces })
     }
@@ -130,38 +130,41 @@ impl Parts {
         self.traces.iter().for_each(|(_, traces)| traces.stop());
         Ok(())
     }
-}
 
-fn options(
-    config: &Config,
-    plan: &Plan,
-    tls: Option<Arc<Tls>>,
-    traces: Traces,
-    workers: usize,
-    lines: Option<Arc<AccessLog>>,
-) -> Options {
-    let server = &config.server;
-    let told: Vec<_> = config.auth.iter().flat_map(|auth| auth.forward.names().cloned()).collect();
-    Options {
-        proxy_protocol: server.proxy_protocol.of(&server.proxy_protocol_from),
-        tls,
-        certified: plan.keys.certified.clone(),
-        catalog: plan.catalog.clone(),
-        limits: Options::limits(
-            server.max_header_bytes.get(),
-            server.max_uri_bytes.get(),
-            server.header_timeout.get(),
-            server.idle_timeout.get(),
-        ),
-        body_timeout: server.body_timeout.get(),
-        send_timeout: server.send_timeout.get(),
-        trusted_proxies: server.trusted_proxies.iter().map(|network| network.get()).collect(),
-        max_connections: server.max_connections.get().div_ceil(workers),
-        drain_timeout: server.drain_timeout.get(),
-        private_trailers: (!told.is_empty()).then(|| told.into()),
-        tells_client: plan.asks_for_client,
-        traces,
-        access_log: server.access_log,
-        lines,
+    /// How the listener treats its clients.
+    fn options(
+        &self,
+        config: &Config,
+        plan: &Plan,
+        tls: Option<Arc<Tls>>,
+        traces: Traces,
+        workers: usize,
+    ) -> Options {
+        let server = &config.server;
+        let told: Vec<_> =
+            config.auth.iter().flat_map(|auth| auth.forward.names().cloned()).collect();
+        Options {
+            proxy_protocol: server.proxy_protocol.of(&server.proxy_protocol_from),
+            tls,
+            certified: plan.keys.certified.clone(),
+            catalog: plan.catalog.clone(),
+            limits: Options::limits(
+                server.max_header_bytes.get(),
+                server.max_uri_bytes.get(),
+                server.header_timeout.get(),
+                server.idle_timeout.get(),
+            ),
+            body_timeout: server.body_timeout.get(),
+            send_timeout: server.send_timeout.get(),
+            trusted_proxies: server.trusted_proxies.iter().map(|network| network.get()).collect(),
+            max_connections: server.max_connections.get().div_ceil(workers),
+            drain_timeout: server.drain_timeout.get(),
+            private_trailers: (!told.is_empty()).then(|| told.into()),
+            tells_client: plan.asks_for_client,
+            traces,
+            access_log: server.access_log,
+            lines: self.lines.clone(),
+            leave: self.stopping.clone(),
+        }
     }
 }

@@ -25,6 +25,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What the process is told from outside.
 pub(super) struct Signals {
+    /// Whether there is something to read again: without it, the end of the terminal is the end of the process.
+    reloads: bool,
     terminate: unix::Signal,
     interrupt: unix::Signal,
     hang_up: unix::Signal,
@@ -44,8 +46,9 @@ impl Signals {
     /// # Errors
     ///
     /// When the system does not let us.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(super) fn listen(reloads: bool) -> io::Result<Self> {
         Ok(Self {
+            reloads,
             terminate: unix::signal(SignalKind::terminate())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
             hang_up: unix::signal(SignalKind::hangup())?,
@@ -56,7 +59,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Told::End,
             _ = self.interrupt.recv() => Told::End,
-            _ = self.hang_up.recv() => Told::Reload,
+            _ = self.hang_up.recv() => if self.reloads { Told::Reload } else { Told::End },
         }
     }
 
@@ -121,6 +124,7 @@ impl Running {
         match runtime.block_on(self.run()) {
             End::Drained => self.join(),
             End::Impatient => {
+                // What was asked of the ledger is written all the same, when the keeper is dropped.
                 tracing::warn!("stopped at once by a second signal");
                 Ok(())
             }
@@ -182,8 +186,9 @@ impl Running {
     }
 
     fn join(self) -> Result<(), Failure> {
-        join(self.threads)?;
-        self.keeper.join()?;
+        // One that has failed does not keep the others from their end.
+        let ended = [join(self.threads), self.keeper.join()];
+        ended.into_iter().collect::<Result<(), _>>()?;
         tracing::info!("stopped");
         Ok(())
     }

@@ -46,12 +46,14 @@ impl Stores {
         Ok(())
     }
 
-    pub(super) fn key_health(&self) -> Health {
-        self.keys.as_ref().map(KeyWatch::health)
+    /// Of the keys, as far as this configuration uses them.
+    pub(super) fn key_health(&self, config: &Config) -> Health {
+        self.keys.as_ref().filter(|_| asks_for_keys(config)).map(KeyWatch::health)
     }
 
-    pub(super) fn ledger_health(&self) -> Health {
-        self.ledger.as_ref().map(LedgerThread::health)
+    /// Of the ledger, as far as this configuration uses it.
+    pub(super) fn ledger_health(&self, config: &Config) -> Health {
+        self.ledger.as_ref().filter(|_| config.keeps_books()).map(LedgerThread::health)
     }
 }
 
@@ -60,9 +62,13 @@ pub(super) fn is_up(health: &Health) -> Option<bool> {
     health.as_ref().map(|healthy| healthy.load(Ordering::Relaxed))
 }
 
+fn asks_for_keys(config: &Config) -> bool {
+    config.auth_settings().is_some()
+}
+
 /// Reads the keys of the store, and follows what becomes of them; where no route asks for a key, nothing is opened.
 fn watch_keys(config: &Config, plan: &Plan) -> Result<Option<KeyWatch>, Failure> {
-    let (Some(store), Some(_)) = (&config.server.store, config.auth_settings()) else {
+    let Some(store) = config.server.store.as_ref().filter(|_| asks_for_keys(config)) else {
         return Ok(None);
     };
     let url = store.get();

@@ -45,6 +45,7 @@ impl Checker<'_, '_> {
     ) {
         self.server(config, directory, env);
         self.proxy_protocol(config);
+        self.believes_everybody(config);
         self.tls(config, directory);
         self.traces(config, env);
         self.catalog(config);
@@ -150,6 +151,22 @@ impl Checker<'_, '_> {
         {
             let message = "means nothing unless `proxy_protocol` is `listed` or `required`";
             self.error(&from, message, None);
+        }
+    }
+
+    /// Lists of whom is believed that hold everybody.
+    fn believes_everybody(&mut self, config: &Config) {
+        let server = KeyPath::default().key("server");
+        let lists = [
+            ("trusted_proxies", &config.server.trusted_proxies),
+            ("proxy_protocol_from", &config.server.proxy_protocol_from),
+        ];
+        for (key, networks) in lists {
+            if networks.iter().any(|network| network.get().prefix_len() == 0) {
+                let message =
+                    "holds everybody: whoever connects says which address it has, for limits too";
+                self.warning(&server.key(key), message);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ impl Checker<'_, '_> {
             }
         } else if traces.endpoint.is_none() && self.is_readable(&path.key("endpoint")) {
             let everybodys = self.variable(ENDPOINT, env, str::parse::<EndpointUrl>);
-            traces.endpoint = everybodys.map(Setting::Set);
+            traces.endpoint = everybodys.map(|url| Setting::Set(url.of_environment()));
         }
         if !self.is_readable(&path) {
             return;

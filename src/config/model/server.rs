@@ -90,7 +90,7 @@ pub struct Server {
     pub max_connections: NonZeroUsize,
     /// Whether to log a line for each request. Default: `true`.
     pub access_log: bool,
-    /// Whether the configuration is taken up when its file, or one that it names, has changed: within two or three seconds, and as a whole. SIGHUP
+    /// Whether the configuration is taken up when its file, or one that it names, has changed: two to three seconds after the last of it was written, and as a whole. SIGHUP
     /// has it read again in any case. Default: `true`.
     pub watch: bool,
 }

@@ -139,7 +139,7 @@ fn values_are_written_as_in_the_file() {
         ("/profile/mine/rule/0/content_type", json!("application/json")),
         ("/upstream/grsai/timeout", json!("120s")),
         ("/upstream/grsai/endpoint/1/profile", json!("generic")),
-        ("/upstream/grsai/endpoint/0/url", json!("https://api.example.com/v1")),
+        ("/upstream/grsai/endpoint/0/url", json!("https://api.example.com/[redacted]")),
         ("/route/0/method", json!(["GET", "POST"])),
         ("/route/0/rewrite", json!("/v1/draw/{id}")),
         ("/route/0/limits/0", json!("per-address")),

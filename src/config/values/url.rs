@@ -57,6 +57,11 @@ impl EndpointUrl {
         self.to_string().parse().unwrap_or_default()
     }
 
+    /// The same, which was given by the environment as a whole.
+    pub(in crate::config) fn of_environment(self) -> Self {
+        self.to_be_shown_as(REDACTED)
+    }
+
     /// The same without the prefix.
     #[cfg(feature = "otlp")]
     pub(crate) fn root(&self) -> Uri {
@@ -79,19 +84,19 @@ impl fmt::Debug for EndpointUrl {
 impl Free for EndpointUrl {
     const EXPECTED: &'static str = URL;
 
-    /// Where it is can be seen, be it out of a variable, and so can a variable that is the whole of it. One that stands in
-    /// the path may be a token.
+    /// Where it is can be seen, be it out of a variable. What a variable says of the path may be a token.
     fn to_be_shown_as(self, text: &str) -> Self {
-        let shown = match text.split_once("://") {
-            Some((_, rest)) => rest.find('/').map_or("", |slash| &rest[slash..]),
-            // Host and path are in the first variable.
-            None if text.matches(REDACTED).count() > 1 => "/[redacted]",
-            None => return self,
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = path.trim_end_matches('/');
+        let shown = match (path.contains(REDACTED), place.contains(REDACTED)) {
+            (true, false) => path.to_owned(),
+            // A variable that begins before the path may go on into it.
+            (true, true) => format!("/{REDACTED}"),
+            (false, _) if path == self.prefix => return self,
+            (false, _) => format!("/{REDACTED}{path}"),
         };
-        match shown.contains(REDACTED) {
-            true => Self { shown: shown.trim_end_matches('/').to_owned(), ..self },
-            false => self,
-        }
+        Self { shown, ..self }
     }
 }
 
@@ -201,10 +206,12 @@ mod tests {
     #[test]
     fn shown() {
         for (text, interpolated, expected) in [
-            ("[redacted]", "https://h/v1", "https://h/v1"),
+            ("[redacted]", "https://h", "https://h"),
+            ("[redacted]", "https://h/tok", "https://h/[redacted]"),
             ("[redacted]/v1", "https://h/v1", "https://h/v1"),
             ("[redacted]://h/v1", "https://h/v1", "https://h/v1"),
-            ("https://[redacted]", "https://h/v1", "https://h/v1"),
+            ("https://[redacted]", "https://h/bot1:tok", "https://h/[redacted]"),
+            ("[redacted]/v1/", "https://h/tok/v1/", "https://h/[redacted]/v1"),
             ("https://[redacted]:[redacted]/v1", "https://h:1/v1", "https://h:1/v1"),
             ("https://h/[redacted]/", "https://h/tok/", "https://h/[redacted]"),
             ("https://h/bot[redacted]/x", "https://h/bottok/x", "https://h/bot[redacted]/x"),

@@ -48,6 +48,11 @@ impl Peer {
         Self { principal: principal.map(ConnectionPrincipal), ..self }
     }
 
+    /// Whether it speaks TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.scheme == "https"
+    }
+
     /// Whether what it says of others is believed.
     pub(crate) fn is_trusted(&self) -> bool {
         self.trusted

@@ -24,6 +24,8 @@ pub(crate) struct ConnState {
     unread: AtomicBool,
     /// An answer broke off, and only a reset can tell.
     abort: AtomicBool,
+    /// The next request had better come on another connection.
+    leaves: AtomicBool,
 }
 
 impl Default for ConnState {
@@ -36,6 +38,7 @@ impl Default for ConnState {
             in_body: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             abort: AtomicBool::new(false),
+            leaves: AtomicBool::new(false),
             refusal: Mutex::new(None),
         }
     }
@@ -85,6 +88,16 @@ impl ConnState {
     /// Whether the connection is to be reset.
     pub(crate) fn is_aborted(&self) -> bool {
         self.abort.load(Ordering::Relaxed)
+    }
+
+    /// The next request had better come on another connection.
+    pub(crate) fn leave(&self) {
+        self.leaves.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it had.
+    pub(crate) fn leaves(&self) -> bool {
+        self.leaves.load(Ordering::Relaxed)
     }
 
     /// Requests that have begun and not ended.

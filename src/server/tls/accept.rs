@@ -1,5 +1,5 @@
-use super::{Tls, certificate};
-use std::io;
+use super::{Demand, Pair, Tls, certificate};
+use std::{io, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -13,8 +13,27 @@ const HANDSHAKE: u8 = 22;
 #[derive(Debug)]
 pub(in crate::server) struct Handshake<T> {
     pub(in crate::server) stream: TlsStream<T>,
-    /// The names in the client's certificate, which was verified; none without one.
+    pub(in crate::server) shown: Shown,
+}
+
+/// What a client has shown in its handshake.
+#[derive(Debug)]
+pub(in crate::server) struct Shown {
+    /// The names in its certificate, which was verified; none without one.
     pub(in crate::server) names: Vec<String>,
+    /// What it was asked for.
+    demand: Arc<Demand>,
+    /// Whether there was a certificate.
+    certificate: bool,
+}
+
+impl Tls {
+    /// Whether a client that has shown this would still be let in as the same one.
+    pub(in crate::server) fn accepts(&self, shown: &Shown) -> bool {
+        let pair = self.pair.load();
+        Arc::ptr_eq(&pair.demand, &shown.demand)
+            || pair.demand.is_met(&shown.demand, shown.certificate)
+    }
 }
 
 impl Tls {
@@ -42,10 +61,12 @@ impl Tls {
                 "the client does not speak TLS",
             ));
         }
-        let acceptor = TlsAcceptor::from(self.config.load_full());
-        let stream = acceptor.accept(wrap(socket)).await?;
+        let Pair { config, demand, .. } = (**self.pair.load()).clone();
+        let stream = TlsAcceptor::from(config).accept(wrap(socket)).await?;
         let certificates = stream.get_ref().1.peer_certificates();
         let names = certificates.and_then(|chain| chain.first()).map(certificate::names);
-        Ok(Some(Handshake { stream, names: names.unwrap_or_default() }))
+        let certificate = names.is_some();
+        let shown = Shown { names: names.unwrap_or_default(), demand, certificate };
+        Ok(Some(Handshake { stream, shown }))
     }
 }

@@ -2,6 +2,7 @@ use crate::certificate::{self, File, Mistake, Reason, read_pair};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
+    pki_types::CertificateDer,
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::SingleCertAndKey,
 };
@@ -44,8 +45,25 @@ impl Files {
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(super) config: Arc<ServerConfig>,
+    pub(super) demand: Arc<Demand>,
     /// Until when the certificate is good, if that is legible.
     pub(crate) not_after: Option<SystemTime>,
+}
+
+/// What clients have to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Whose certificates; nobody's, where none is asked for.
+    authorities: Vec<CertificateDer<'static>>,
+    /// Whether a client without one is refused.
+    required: bool,
+}
+
+impl Demand {
+    /// Whether a client that was let in under `then`, and may have shown a certificate, would be let in as the same one.
+    pub(super) fn is_met(&self, then: &Self, showed: bool) -> bool {
+        if showed { self.authorities == then.authorities } else { !self.required }
+    }
 }
 
 impl File {
@@ -69,9 +87,9 @@ pub(crate) fn read(files: &Files) -> Result<Pair, Vec<Mistake>> {
     let pair = read_pair(&files.certificate, &files.key, &provider);
     let verifier = match &files.client_ca {
         Some(ca) => client_verifier(ca, &provider),
-        None => Ok(WebPkiClientVerifier::no_client_auth()),
+        None => Ok((WebPkiClientVerifier::no_client_auth(), Demand::default())),
     };
-    let (pair, verifier) = match (pair, verifier) {
+    let (pair, (verifier, demand)) = match (pair, verifier) {
         (Ok(pair), Ok(verifier)) => (pair, verifier),
         (pair, verifier) => {
             let mut mistakes = pair.err().unwrap_or_default();
@@ -86,18 +104,48 @@ pub(crate) fn read(files: &Files) -> Result<Pair, Vec<Mistake>> {
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair.certified)));
     config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
-    Ok(Pair { config: Arc::new(config), not_after: pair.not_after })
+    let (config, demand) = (Arc::new(config), Arc::new(demand));
+    Ok(Pair { config, demand, not_after: pair.not_after })
 }
 
 fn client_verifier(
     ca: &ClientCa,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Reason> {
+) -> Result<(Arc<dyn ClientCertVerifier>, Demand), Reason> {
+    let authorities = certificate::certificates(&ca.file)?;
     let mut roots = RootCertStore::empty();
-    for authority in certificate::certificates(&ca.file)? {
-        roots.add(authority).map_err(|_| Reason::UnusableAuthority)?;
+    for authority in &authorities {
+        roots.add(authority.clone()).map_err(|_| Reason::UnusableAuthority)?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     let builder = if ca.required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|_| Reason::UnusableAuthority)
+    let verifier = builder.build().map_err(|_| Reason::UnusableAuthority)?;
+    Ok((verifier, Demand { authorities, required: ca.required }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_would_be_let_in_again() {
+        let demand = |authority: u8, required| Demand {
+            authorities: vec![vec![authority].into()],
+            required,
+        };
+        let nobody = Demand::default();
+        let table = [
+            (&nobody, &nobody, false, true),
+            (&demand(1, false), &nobody, false, true),
+            (&demand(1, true), &nobody, false, false),
+            (&demand(1, true), &demand(1, false), false, false),
+            (&demand(1, true), &demand(1, false), true, true),
+            (&demand(2, false), &demand(1, false), true, false),
+            (&demand(2, false), &demand(1, false), false, true),
+            (&nobody, &demand(1, true), true, false),
+        ];
+        for (now, then, showed, is_met) in table {
+            assert_eq!(now.is_met(then, showed), is_met, "{then:?} → {now:?}, {showed}");
+        }
+    }
 }

@@ -2,30 +2,30 @@
 //!
 //! What is served with is one `rustls` configuration, made of the files and swapped whole when they change: new
 //! handshakes use the new one, connections that are there keep theirs, and sessions of an old one are not resumed
-//! under a new one, whose authorities may be others.
+//! under a new one, whose authorities may be others. Where they are, a client that has shown a certificate of the old ones is nobody
+//! from then on.
 
 mod accept;
 mod certificate;
 mod files;
 mod watch;
 
-pub(super) use self::accept::Handshake;
+pub(super) use self::accept::{Handshake, Shown};
 pub(crate) use self::{
     files::{ClientCa, Files, read},
     watch::Watch,
 };
 pub(crate) use crate::certificate::Mistake;
 
-use self::files::Pair;
+use self::files::{Demand, Pair};
 use crate::file_stamps::FileStamps;
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use std::fmt;
 
 /// What handshakes are made with, which can change between two of them.
 pub(crate) struct Tls {
     files: Files,
-    config: ArcSwap<ServerConfig>,
+    pair: ArcSwap<Pair>,
     /// As the files were when the first of it was read.
     first: (FileStamps, Pair),
 }
@@ -40,7 +40,7 @@ impl Tls {
         // Before they are read, so that no change is missed.
         let stamp = FileStamps::of(files.paths());
         let pair = read(&files)?;
-        Ok(Self { files, config: ArcSwap::new(pair.config.clone()), first: (stamp, pair) })
+        Ok(Self { files, pair: ArcSwap::from_pointee(pair.clone()), first: (stamp, pair) })
     }
 
     /// What it is made of.

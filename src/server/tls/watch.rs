@@ -88,7 +88,7 @@ impl Watcher {
         }
         match read(files) {
             Ok(pair) => {
-                self.tls.config.store(pair.config.clone());
+                self.tls.pair.store(Arc::new(pair.clone()));
                 (self.used, self.bad) = (now, None);
                 self.taken_up(&pair);
             }

@@ -3,8 +3,12 @@
 
 mod changes;
 mod fixed;
+mod refusal;
 
-use self::changes::Changes;
+use self::{
+    changes::Changes,
+    refusal::{Again, Refusal},
+};
 use super::{Failure, parts::Parts};
 use crate::{
     config::{Config, Diagnostic, Errors, Loaded},
@@ -15,6 +19,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     io,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -22,6 +27,7 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Between two looks at the files.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -57,42 +63,49 @@ impl Keeper {
     /// # Errors
     ///
     /// When there is no thread for it.
-    pub(super) fn keep(self, source: Option<Source>) -> io::Result<KeeperThread> {
+    pub(super) fn keep(
+        self,
+        source: Option<Source>,
+        ended: UnboundedSender<()>,
+    ) -> io::Result<KeeperThread> {
         let lines = self.parts.lines.clone();
         let (commands, commanded) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("configuration".to_owned())
-            .spawn(move || self.run(source, &commanded))?;
-        Ok(KeeperThread { commands: Some(commands), thread, lines })
+        let work = move || {
+            let _broken = Broken(ended);
+            self.run(source, &commanded)
+        };
+        let thread = thread::Builder::new().name("configuration".to_owned()).spawn(work)?;
+        Ok(KeeperThread { commands: Some(commands), thread: Some(thread), lines })
     }
 
     fn run(mut self, mut source: Option<Source>, commanded: &Receiver<()>) -> Self {
         let mut changes =
             source.as_ref().map(|source| Changes::since(source.files.clone())).unwrap_or_default();
+        let mut again = Again::default();
         loop {
             let why = match commanded.recv_timeout(INTERVAL) {
-                Ok(()) => "a signal",
-                Err(RecvTimeoutError::Timeout) => {
-                    let watches = self.in_effect.load().config.server.watch;
-                    if !watches || !changes.look() {
-                        continue;
-                    }
+                // However often it was said meanwhile.
+                Ok(()) => commanded.try_iter().fold("a signal", |why, ()| why),
+                Err(RecvTimeoutError::Timeout) if changes.look() && self.watches() => {
                     "files have changed"
                 }
+                Err(RecvTimeoutError::Timeout) if again.is_due() => "it may be possible now",
+                Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return self,
             };
-            match &mut source {
-                Some(source) => {
-                    self.reload(source, why);
-                    changes = Changes::since(source.files.clone());
-                }
-                None => tracing::warn!("there is no configuration file that could be read again"),
-            }
+            // Nobody asks where there is none.
+            let Some(source) = &mut source else { continue };
+            again.note(self.reload(source, why));
+            changes = Changes::since(source.files.clone());
         }
     }
 
-    /// Reads the source again, and says what became of it.
-    fn reload(&mut self, source: &mut Source, why: &str) {
+    fn watches(&self) -> bool {
+        self.in_effect.load().config.server.watch
+    }
+
+    /// Reads the source again, and says what became of it. Whether the same may be taken up later.
+    fn reload(&mut self, source: &mut Source, why: &str) -> bool {
         let began = Instant::now();
         let mut files = FileStamps::default();
         let loaded = (source.load)(&mut files);
@@ -103,11 +116,14 @@ impl Keeper {
         });
         let took_ms = began.elapsed().as_secs_f64() * 1000.0;
         if matches!(outcome, Err(Refusal::Stopping)) {
-            return;
+            return false;
         }
         self.process.metrics.config_reloaded(outcome.is_ok());
         match outcome {
-            Ok(()) => tracing::info!(why, took_ms, "the configuration was taken up"),
+            Ok(()) => {
+                tracing::info!(why, took_ms, "the configuration was taken up");
+                false
+            }
             Err(refusal) => {
                 let mistakes = refusal.log();
                 tracing::error!(
@@ -115,6 +131,7 @@ impl Keeper {
                     mistakes,
                     "the configuration is refused, the one in use stays"
                 );
+                refusal.may_pass()
             }
         }
     }
@@ -126,56 +143,28 @@ impl Keeper {
         if !fixed.is_empty() {
             return Err(Refusal::Fixed(fixed));
         }
-        let built = self
-            .parts
-            .build(&config, &self.process, Some(&before.plan))
-            .map_err(Refusal::Failure)?;
+        let build = || self.parts.build(&config, &self.process, Some(&before.plan));
+        // A defect is no reason to stop what works.
+        let built = panic::catch_unwind(AssertUnwindSafe(build)).map_err(|_| Refusal::Defect)?;
+        let built = built.map_err(Refusal::Failure)?;
         if self.parts.stopping.has_begun() {
             return Err(Refusal::Stopping);
         }
         let plan = built.plan.clone();
         (self.install)(&plan, &built.options);
         self.pages.store(Arc::new(self.parts.adopt(built, &config)));
-        before.plan.retire(&plan);
         self.in_effect.store(Arc::new(InEffect { config, plan }));
         Ok(())
     }
 }
 
-/// Why a configuration is not taken up: each mistake in a line of its own.
-enum Refusal {
-    Errors(Errors),
-    /// Keys that cannot change.
-    Fixed(Vec<&'static str>),
-    Failure(Failure),
-    /// The process is about to end.
-    Stopping,
-}
+/// Says that the thread has come to an end that it should not have: without it nobody looks after the stores.
+struct Broken(UnboundedSender<()>);
 
-impl Refusal {
-    /// Says every mistake, and how many there were.
-    fn log(&self) -> usize {
-        match self {
-            Self::Errors(errors) => errors.0.iter().for_each(|mistake| {
-                let (file, line, key) = (mistake.file.display(), mistake.line, &*mistake.path);
-                let (message, help) = (&*mistake.message, mistake.help.as_deref());
-                tracing::error!(%file, line, key, mistake = message, help, "wrong configuration");
-            }),
-            Self::Fixed(keys) => keys.iter().for_each(|key| {
-                let mistake = "cannot change while the gateway runs";
-                let help = "put it back, or restart the gateway";
-                tracing::error!(key, mistake, help, "wrong configuration");
-            }),
-            Self::Failure(failure) => {
-                tracing::error!(mistake = %failure, "wrong configuration");
-            }
-            Self::Stopping => {}
-        }
-        match self {
-            Self::Errors(errors) => errors.0.len(),
-            Self::Fixed(keys) => keys.len(),
-            Self::Failure(_) => 1,
-            Self::Stopping => 0,
+impl Drop for Broken {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.send(());
         }
     }
 }
@@ -184,7 +173,7 @@ impl Refusal {
 pub(super) struct KeeperThread {
     /// `None` when it is to end.
     commands: Option<Sender<()>>,
-    thread: JoinHandle<Keeper>,
+    thread: Option<JoinHandle<Keeper>>,
     lines: Option<Arc<AccessLog>>,
 }
 
@@ -214,6 +203,18 @@ impl KeeperThread {
     /// When some of it has panicked.
     pub(super) fn join(mut self) -> Result<(), Failure> {
         self.stop();
-        self.thread.join().map_err(|_| Failure::WorkerPanicked)?.parts.join()
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        thread.join().map_err(|_| Failure::WorkerPanicked)?.parts.join()
+    }
+}
+
+/// Whatever the reason for the end, what was asked of the ledger is written.
+impl Drop for KeeperThread {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported there.
+            let _ = thread.join();
+        }
     }
 }
