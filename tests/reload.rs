@@ -339,6 +339,8 @@ async fn tls_comes_and_goes() {
     let mut cleartext = gateway.client().await;
     cleartext.send(GET).await.answer("GET").await.assert_ok("yes");
     assert!(was_taken_up(&gateway.reload(&over("one", &one)).await));
+    let end = metric(&gateway, "tollgate_certificate_expiry_timestamp_seconds ").await;
+    assert!(end.is_some_and(|end| end > 4e9), "{end:?}");
     let mut old = one.client(&[]).http1(&gateway).await;
     old.send(GET).await.answer("GET").await.assert_ok("yes");
     assert!(was_taken_up(&gateway.reload(&over("two", &two)).await));

@@ -142,9 +142,13 @@ impl Metrics {
     pub(crate) fn config_loaded(&self, applied: bool) {
         self.gauge(&names::RELOADED, &[]).set(f64::from(u8::from(applied)));
         if applied {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.gauge(&names::LOADED_AT, &[]).set(now.as_secs_f64());
+            self.gauge(&names::LOADED_AT, &[]).set(seconds(SystemTime::now()));
         }
+    }
+
+    /// The certificate that clients are shown is good until then.
+    pub(crate) fn set_certificate_expiry(&self, at: SystemTime) {
+        self.gauge(&names::CERTIFICATE, &[]).set(seconds(at));
     }
 
     /// That was not the first one.
@@ -200,6 +204,11 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
+}
+
+/// Since 1970.
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 fn key(of: &Named, labels: &[(&'static str, &str)]) -> Key {

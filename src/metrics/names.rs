@@ -58,6 +58,10 @@ pub(super) const LOADED_AT: Named = named(
     "tollgate_config_loaded_timestamp_seconds",
     "When the configuration in use was taken up, in seconds since 1970.",
 );
+pub(super) const CERTIFICATE: Named = named(
+    "tollgate_certificate_expiry_timestamp_seconds",
+    "When the certificate that clients are shown ends, in seconds since 1970.",
+);
 pub(super) const CONNECTIONS: Named = named("tollgate_connections", "Connections from clients.");
 pub(super) const ACTIVE: Named =
     named("http_server_active_requests", "Requests whose answers are not at their end.");
@@ -92,6 +96,15 @@ pub(super) fn all() -> impl Iterator<Item = &'static Named> {
     ALL.iter()
 }
 
-pub(super) const GAUGES: &[Named] =
-    &[BUILD_INFO, RELOADED, LOADED_AT, CONNECTIONS, ACTIVE, BUFFERED, STORE_UP, ENDPOINT_STATE];
+pub(super) const GAUGES: &[Named] = &[
+    BUILD_INFO,
+    RELOADED,
+    LOADED_AT,
+    CERTIFICATE,
+    CONNECTIONS,
+    ACTIVE,
+    BUFFERED,
+    STORE_UP,
+    ENDPOINT_STATE,
+];
 pub(super) const HISTOGRAMS: &[Named] = &[DURATION, PROVIDER, OWN];

@@ -4,7 +4,10 @@ use super::stores::{Health, Stores, is_up};
 use crate::{
     config::Config,
     gateway::Plan,
-    server::admin::{Access, Admin, Page},
+    server::{
+        admin::{Access, Admin, Page},
+        tls::Tls,
+    },
     signal::Signal,
 };
 use std::{net::SocketAddr, sync::Arc};
@@ -14,6 +17,7 @@ pub(super) fn admin(
     config: &Config,
     plan: &Arc<Plan>,
     stores: &Stores,
+    tls: Option<Arc<Tls>>,
     stopping: &Signal,
     address: Option<SocketAddr>,
 ) -> Admin {
@@ -22,7 +26,7 @@ pub(super) fn admin(
             (plan.clone(), stopping.clone(), stores.ledger_health(config));
         move || not_ready(&plan, &stopping, &ledger)
     });
-    Admin { access: access(config, address), not_ready, pages: pages(config, plan, stores) }
+    Admin { access: access(config, address), not_ready, pages: pages(config, plan, stores, tls) }
 }
 
 /// Who may see more than whether the gateway is alive and ready.
@@ -43,7 +47,7 @@ fn not_ready(plan: &Plan, stopping: &Signal, ledger: &Health) -> Vec<String> {
     reasons.into_iter().filter(|(is, _)| *is).map(|(_, reason)| reason.to_owned()).collect()
 }
 
-fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
+fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores, tls: Option<Arc<Tls>>) -> Vec<Page> {
     let (endpoints, unmatched) = (plan.clone(), plan.clone());
     let effective = config.effective();
     vec![
@@ -51,7 +55,7 @@ fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores) -> Vec<Page> {
             path: "/metrics",
             // Prometheus' text format, version 0.0.4.
             content_type: "text/plain; version=0.0.4",
-            make: metrics(config, plan.clone(), stores),
+            make: metrics(config, plan.clone(), stores, tls),
         },
         Page::json("/endpoints", move || endpoints.endpoints_report()),
         Page::json("/unmatched", move || unmatched.unmatched_report()),
@@ -63,11 +67,15 @@ fn metrics(
     config: &Config,
     plan: Arc<Plan>,
     stores: &Stores,
+    tls: Option<Arc<Tls>>,
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let stores = [("keys", stores.key_health(config)), ("ledger", stores.ledger_health(config))];
     Box::new(move || {
         for (store, health) in &stores {
             plan.process.metrics.set_store_up(store, is_up(health));
+        }
+        if let Some(end) = tls.as_ref().and_then(|tls| tls.not_after()) {
+            plan.process.metrics.set_certificate_expiry(end);
         }
         plan.measure();
         plan.process.metrics.render()

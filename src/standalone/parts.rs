@@ -95,7 +95,8 @@ impl Parts {
         if self.traces.last().is_none_or(|(used, _)| !used.are_same(&config.traces)) {
             self.traces.push((config.traces.clone(), traces));
         }
-        pages::admin(config, &plan, &self.stores, &self.stopping, self.admin_address)
+        let tls = self.certificates.as_ref().map(|certificates| certificates.tls.clone());
+        pages::admin(config, &plan, &self.stores, tls, &self.stopping, self.admin_address)
     }
 
     /// Those in use where they are in the same files: whatever changes in there is taken up by itself.

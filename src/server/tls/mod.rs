@@ -20,7 +20,7 @@ pub(crate) use crate::certificate::Mistake;
 use self::files::{Demand, Pair};
 use crate::file_stamps::FileStamps;
 use arc_swap::ArcSwap;
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 /// What handshakes are made with, which can change between two of them.
 pub(crate) struct Tls {
@@ -41,6 +41,11 @@ impl Tls {
         let stamp = FileStamps::of(files.paths());
         let pair = read(&files)?;
         Ok(Self { files, pair: ArcSwap::from_pointee(pair.clone()), first: (stamp, pair) })
+    }
+
+    /// Until when the certificate in use is good, if that is legible.
+    pub(crate) fn not_after(&self) -> Option<SystemTime> {
+        self.pair.load().not_after
     }
 
     /// What it is made of.
