@@ -111,6 +111,12 @@ pub(crate) enum InvalidPlan {
     SealKeys(InvalidSealKeys),
 }
 
+impl InvalidPlan {
+    fn limit((name, error): (String, InvalidQuota)) -> Self {
+        Self::Limit { name, error }
+    }
+}
+
 impl fmt::Display for InvalidPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,45 +151,20 @@ impl Plan {
         before: Option<&Self>,
     ) -> Result<Self, InvalidPlan> {
         let catalog = Catalog::from_settings(&config.catalog).map_err(InvalidPlan::Catalog)?;
-        let mut table = Table::default();
-        let mut routes = Vec::new();
         let auth = config.auth_settings();
-        let invalid_limit = |(name, error)| InvalidPlan::Limit { name, error };
         let in_flight = InFlightLimits::new(config, before.map(|before| &before.in_flight))
-            .map_err(invalid_limit)?;
+            .map_err(InvalidPlan::limit)?;
         let callbacks = Callbacks::new(config, before.map(|before| &before.callbacks));
-        for route in &config.route {
-            let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
-            table
-                .add(methods, route.path.as_str(), of_path(route))
-                .map_err(|error| InvalidPlan::Route { name: route.name.to_string(), error })?;
-            routes.push(PlannedRoute {
-                name: route.name.as_str().into(),
-                path: route.path.as_str().into(),
-                upstream: route.upstream.clone(),
-                serve: route.serve,
-                auth: auth
-                    .as_deref()
-                    .map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
-                limits: RouteLimits::new(config, route, &in_flight).map_err(invalid_limit)?,
-                validate: bodies::layer(config, route),
-                idempotency: idempotency::layer(config, route),
-                lets_keys_on: idempotency::lets_keys_on(route),
-                charge: charge::layer(config, route),
-                tasks: RouteTasks::new(config, route).map_err(InvalidPlan::SealKeys)?,
-                callback: RouteCallback::new(route, &callbacks).map(Arc::new),
-                edits: route.rules.edits.clone(),
-                success: route.success,
-                repeat: route.repeat,
-                max_replay_bytes: bodies::max_replay_bytes(config, route),
-                reads_bodies: bodies::are_read(route),
-            });
-        }
-        let plan = |(name, upstream): (&String, &config::Upstream)| {
+        let route =
+            |route| PlannedRoute::new(config, route, auth.as_deref(), &in_flight, &callbacks);
+        let routes = config.route.iter().map(route).collect::<Result<_, _>>()?;
+        let upstream = |(name, upstream): (&String, &config::Upstream)| {
             let before = before.and_then(|before| before.upstreams.get(name));
             Ok((name.clone(), upstreams::plan(config, name, upstream, process, before)?))
         };
-        let upstreams = config.upstream.iter().map(plan).collect::<Result<_, _>>()?;
+        let upstreams = config.upstream.iter().map(upstream).collect::<Result<_, _>>()?;
+        let counters = CounterStore::new(config, process, before.map(|before| &before.counters))
+            .map_err(InvalidPlan::Counters)?;
         let mut keys = auth.as_deref().map(Keys::new).unwrap_or_default();
         if let Some(before) = before {
             keys.stored = before.keys.stored.clone();
@@ -192,7 +173,7 @@ impl Plan {
         Ok(Self {
             process: process.clone(),
             catalog: Arc::new(catalog),
-            table: Arc::new(table),
+            table: Arc::new(table(config)?),
             routes,
             keys,
             budget: before
@@ -201,8 +182,7 @@ impl Plan {
                 .map_or_else(|| Budget::new(budget), Budget::clone),
             ledger: before.map(|before| before.ledger.clone()).unwrap_or_default(),
             usage: before.and_then(|before| before.usage.clone()),
-            counters: CounterStore::new(config, process, before.map(|before| &before.counters))
-                .map_err(InvalidPlan::Counters)?,
+            counters,
             in_flight,
             reveal: Reveal {
                 attempts: config.server.attempts_header,
@@ -214,6 +194,48 @@ impl Plan {
             ways: callbacks::ways(config),
         })
     }
+}
+
+impl PlannedRoute {
+    fn new(
+        config: &Config,
+        route: &config::Route,
+        auth: Option<&config::Auth>,
+        in_flight: &InFlightLimits,
+        callbacks: &Callbacks,
+    ) -> Result<Self, InvalidPlan> {
+        Ok(Self {
+            name: route.name.as_str().into(),
+            path: route.path.as_str().into(),
+            upstream: route.upstream.clone(),
+            serve: route.serve,
+            auth: auth.map(|auth| RouteAuth::new(auth, config.auth_of(route), route)),
+            limits: RouteLimits::new(config, route, in_flight).map_err(InvalidPlan::limit)?,
+            validate: bodies::layer(config, route),
+            idempotency: idempotency::layer(config, route),
+            lets_keys_on: idempotency::lets_keys_on(route),
+            charge: charge::layer(config, route),
+            tasks: RouteTasks::new(config, route).map_err(InvalidPlan::SealKeys)?,
+            callback: RouteCallback::new(route, callbacks).map(Arc::new),
+            edits: route.rules.edits.clone(),
+            success: route.success,
+            repeat: route.repeat,
+            max_replay_bytes: bodies::max_replay_bytes(config, route),
+            reads_bodies: bodies::are_read(route),
+        })
+    }
+}
+
+/// Which route a request is for.
+fn table(config: &Config) -> Result<Table, InvalidPlan> {
+    let mut table = Table::default();
+    for route in &config.route {
+        let methods = route.method.as_ref().map_or(&[][..], |methods| methods.as_slice());
+        table
+            .add(methods, route.path.as_str(), of_path(route))
+            .map_err(|error| InvalidPlan::Route { name: route.name.to_string(), error })?;
+    }
+    Ok(table)
 }
 
 /// What only the path of a request can say in full.

@@ -30,11 +30,12 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     io::{self, IsTerminal},
+    net::SocketAddr,
     num::NonZeroUsize,
     sync::Arc,
     thread,
 };
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
 /// Starts the workers; when it returns, connections are accepted. `source` is where the configuration is read again when it has changed.
 ///
@@ -43,18 +44,11 @@ use tokio::runtime;
 /// When the configuration cannot be served or an address cannot be listened on.
 pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, Failure> {
     // First of all, so that a signal that comes early is not missed.
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Worker)?;
-    let entered = runtime.enter();
-    let signals = Signals::listen(source.is_some()).map_err(Failure::Worker)?;
-    drop(entered);
+    let (runtime, signals) = hear_signals(source.is_some()).map_err(Failure::Worker)?;
     let server = &config.server;
     let count =
         server.workers.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let process = Process::new(count);
-    let listen = |what, address, sockets| {
-        Listeners::bind(address, sockets).map_err(|error| Failure::Listen { what, address, error })
-    };
     let stopping = Signal::default();
     let drain = Drain { begin: Signal::default(), cut_off: process.cut_off.clone() };
     // A line for people is made by whoever makes the others.
@@ -105,6 +99,19 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
         ended,
         keeper: keeper.keep(source, ending).map_err(Failure::Worker)?,
     })
+}
+
+/// Where signals are heard, and whatever else is not the workers' to do is done.
+fn hear_signals(reloads: bool) -> io::Result<(Runtime, Signals)> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    let signals = Signals::listen(reloads)?;
+    drop(entered);
+    Ok((runtime, signals))
+}
+
+fn listen(what: &'static str, address: SocketAddr, sockets: usize) -> Result<Listeners, Failure> {
+    Listeners::bind(address, sockets).map_err(|error| Failure::Listen { what, address, error })
 }
 
 /// Waits for all workers to end.
