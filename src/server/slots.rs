@@ -93,7 +93,7 @@ mod tests {
         for most in [usize::MAX, 0, usize::MAX, 1, usize::MAX] {
             slots.resize(most);
         }
-        take();
+        drop(take());
         drop(Slots::new(usize::MAX));
     }
 }
