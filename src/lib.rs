@@ -112,6 +112,8 @@ mod media_type;
 mod metrics;
 pub mod normalize;
 pub mod profile;
+#[cfg(feature = "tls")]
+mod regular_file;
 pub mod request_id;
 #[cfg(feature = "standalone")]
 mod route;

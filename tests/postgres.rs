@@ -226,11 +226,13 @@ fn what_cannot_be_used() {
     let file = directory.file("tollgate.toml", config);
     let file = file.to_str().unwrap();
     for (store, said) in &table {
+        // A server that is away may be there the next time, without another configuration.
+        let wrong = if *said == "cannot be reached" { 1 } else { 78 };
         for (code, command) in [
             (1, &["keys", "create", "--account", "acme"][..]),
             (1, &["accounts", "list"]),
-            (78, &["check", file]),
-            (78, &["serve", "--config", file]),
+            (wrong, &["check", file]),
+            (wrong, &["serve", "--config", file]),
         ] {
             let (got, out, err) = cli(store, command);
             assert_eq!((got, &*out), (code, ""), "{command:?} {said}: {err}");

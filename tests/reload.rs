@@ -556,6 +556,57 @@ async fn what_may_pass_is_tried_again() {
     assert_eq!(gateway.get("/x").await.status, 401);
 }
 
+/// A name for something that never says anything: nobody waits for it, neither for a configuration nor for the end.
+#[tokio::test]
+async fn what_is_no_file_is_not_read() {
+    let origin = Origin::ok("yes").await;
+    let setup = |lines: &str| {
+        let setup = Gateway::setup().upstream("provider", &origin.url(), "");
+        setup.route("/x", "provider", lines)
+    };
+    let mut gateway = setup("").start().await;
+    let pipe = |name: &str| {
+        let path = gateway.directory().path().join(name);
+        let _ = std::fs::remove_file(&path);
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    pipe("schema.json");
+    let refused = gateway.reload(&setup("method = \"POST\"\nschema = \"schema.json\"")).await;
+    assert!(!was_taken_up(&refused));
+    pipe(FILE);
+    assert!(!was_taken_up(&gateway.reload_by(|| gateway.signal("HUP")).await));
+    let said = mistakes(&gateway);
+    assert!(said.iter().all(|(_, mistake)| mistake.ends_with("it is no regular file")), "{said:?}");
+    assert_eq!(said.len(), 2);
+    gateway.get("/x").await.assert_ok("yes");
+    std::fs::remove_file(gateway.directory().path().join(FILE)).unwrap();
+    assert!(was_taken_up(&gateway.reload(&setup("")).await));
+    gateway.signal("TERM");
+    assert_eq!(gateway.exited().await.code(), Some(0));
+}
+
+/// What a load balancer has said is believed as long as it is listed.
+#[tokio::test]
+async fn load_balancers_come_and_go() {
+    let origin = Origin::ok("yes").await;
+    let setup = |lines: &str| Gateway::setup().server(lines).all_to(&origin.url(), "");
+    let listed = "proxy_protocol = \"listed\"\nproxy_protocol_from = [\"127.0.0.1\"]";
+    let gateway = setup(listed).start().await;
+    let mut told = gateway.client().await;
+    let header = "PROXY TCP4 203.0.113.7 10.0.0.1 4711 80\r\n";
+    told.send(format!("{header}{GET}")).await.answer("GET").await.assert_ok("yes");
+    let from = || origin.last_request().fields.one("x-forwarded-for").unwrap().to_owned();
+    assert_eq!(from(), "203.0.113.7");
+    assert!(was_taken_up(&gateway.reload(&setup("")).await));
+    let answer = told.send(GET).await.answer("GET").await;
+    assert_eq!((answer.status, answer.kept, &*from()), (200, false, "127.0.0.1"));
+    let mut plain = gateway.client().await;
+    plain.send(GET).await.answer("GET").await.assert_ok("yes");
+    assert!(was_taken_up(&gateway.reload(&setup(listed)).await));
+    let answer = plain.send(GET).await.answer("GET").await;
+    assert_eq!((answer.status, answer.kept), (200, false));
+}
+
 /// The configuration that was read last says how long it may take.
 #[tokio::test]
 async fn a_drain_goes_by_the_last_one() {

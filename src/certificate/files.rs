@@ -1,4 +1,5 @@
 use super::{Unfit, certify, expiry::not_after};
+use crate::regular_file;
 use rustls::{
     crypto::CryptoProvider,
     pki_types::{
@@ -9,6 +10,9 @@ use rustls::{
 };
 use std::{fmt, io, path::Path, time::SystemTime};
 use zeroize::Zeroizing;
+
+/// The largest file to read: all authorities of a system are a fifth of it.
+const LARGEST: u64 = 1 << 20;
 
 /// What two files say.
 pub(crate) struct Pair {
@@ -49,11 +53,8 @@ pub(crate) enum Reason {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.reason {
-            Reason::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
-                "the file cannot be read: there is no such file"
-            }
             Reason::Unreadable(error) => {
-                return write!(f, "the file cannot be read: {}", error.kind());
+                return write!(f, "the file cannot be read: {}", regular_file::why(error));
             }
             Reason::NotPem => "the file is not in PEM format",
             Reason::NoCertificate => "the file holds no certificate in PEM format",
@@ -107,7 +108,7 @@ pub(crate) fn read_pair(
 ///
 /// When it cannot be read, is no PEM or holds none.
 pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Reason> {
-    let bytes = std::fs::read(file).map_err(Reason::Unreadable)?;
+    let bytes = regular_file::read(file, LARGEST).map_err(Reason::Unreadable)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
         .map_err(|_| Reason::NotPem)?;
@@ -115,7 +116,7 @@ pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Reason> {
-    let bytes = Zeroizing::new(std::fs::read(file).map_err(Reason::Unreadable)?);
+    let bytes = Zeroizing::new(regular_file::read(file, LARGEST).map_err(Reason::Unreadable)?);
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
         pem::Error::NoItemsFound => Reason::NoKey,
         _ => Reason::NotPem,

@@ -47,15 +47,15 @@ fn load(args: Args) -> Result<(Config, Option<Source>), u8> {
         complain("error: what is to be served? Give --config FILE or --upstream URL");
         return Err(2);
     };
-    let load = move |files: &mut FileStamps| {
-        let loaded = config::load_noting(&file, env, files)?;
-        Ok(config::Loaded { config: completed(loaded.config), ..loaded })
-    };
     let mut files = FileStamps::default();
-    match load(&mut files) {
+    match config::load_noting(&file, env, &mut files) {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(Diagnostic::log_warning);
-            Ok((loaded.config, Some(Source { load: Box::new(load), files })))
+            let load = move |files: &mut FileStamps| {
+                let loaded = config::load_again(&file, env, files)?;
+                Ok(config::Loaded { config: completed(loaded.config), ..loaded })
+            };
+            Ok((completed(loaded.config), Some(Source { load: Box::new(load), files })))
         }
         Err(errors) => {
             complain(&config::Errors::to_string(&errors));

@@ -1,8 +1,10 @@
 //! A file of digests of API keys, one a line.
 use super::source;
-use crate::auth::KeyDigest;
-use std::{collections::HashMap, fs, path::Path};
+use crate::{auth::KeyDigest, regular_file};
+use std::{collections::HashMap, path::Path};
 
+/// The largest file to read: four million digests.
+const LARGEST: u64 = 256 << 20;
 /// The most mistakes to report.
 const MOST: usize = 10;
 
@@ -12,7 +14,8 @@ const MOST: usize = 10;
 ///
 /// What is wrong, each with its line if it has one; the line itself is not repeated, since it could be a key.
 pub(super) fn read(path: &Path) -> Result<Vec<KeyDigest>, Vec<String>> {
-    let bytes = fs::read(path).map_err(|error| vec![source::unreadable(&error)])?;
+    let bytes =
+        regular_file::read(path, LARGEST).map_err(|error| vec![source::unreadable(&error)])?;
     let text = String::from_utf8(bytes).map_err(|_| vec!["the file is not UTF-8".to_owned()])?;
     parse(text.strip_prefix('\u{feff}').unwrap_or(&text))
 }

@@ -112,6 +112,21 @@ pub(crate) fn load_noting(
     parse_noting(&text, path, env, files)
 }
 
+/// Reads the file once more; files alone are, which have an end.
+pub(crate) fn load_again(
+    path: &Path,
+    env: impl Fn(&str) -> Option<String>,
+    files: &mut FileStamps,
+) -> Result<Loaded, Errors> {
+    // A change of it is seen, whatever it is now.
+    let checked = source::check_regular(path);
+    if checked.is_err() {
+        files.note(path);
+    }
+    checked?;
+    load_noting(path, env, files)
+}
+
 /// Reads the text of a configuration file; `file` is what it is called, and where relative paths in it start.
 ///
 /// # Errors

@@ -3,12 +3,8 @@ use super::{
     diagnostic::{Diagnostic, Errors, Report, Severity},
     tree::Node,
 };
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use crate::regular_file;
+use std::{collections::BTreeSet, io, path::Path};
 use toml::{
     Spanned,
     de::{DeTable, Error},
@@ -21,20 +17,28 @@ const MOST: usize = 20;
 /// The most syntax errors to look at.
 const MOST_ERRORS: usize = 1000;
 
+/// Whether there is a file to read the configuration from again: a pipe that was read has nothing more to say, and may be silent for ever.
+pub(super) fn check_regular(path: &Path) -> Result<(), Errors> {
+    regular_file::check(path).map_err(|error| refusal(path, None, unreadable(&error)))
+}
+
+fn refusal(path: &Path, line: Option<usize>, message: String) -> Errors {
+    Errors(vec![Diagnostic {
+        severity: Severity::Error,
+        file: path.to_owned(),
+        line,
+        column: None,
+        path: String::new(),
+        message,
+        help: None,
+    }])
+}
+
 /// The text of a configuration file.
 pub(super) fn read(path: &Path) -> Result<String, Errors> {
-    let refuse = |line, message: String| {
-        Errors(vec![Diagnostic {
-            severity: Severity::Error,
-            file: path.to_owned(),
-            line,
-            column: None,
-            path: String::new(),
-            message,
-            help: None,
-        }])
-    };
-    let bytes = read_bytes(path).map_err(|message| refuse(None, message))?;
+    let refuse = |line, message| refusal(path, line, message);
+    let bytes = regular_file::read_any(path, LARGEST);
+    let bytes = bytes.map_err(|error| refuse(None, unreadable(&error)))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let newlines = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
@@ -44,18 +48,8 @@ pub(super) fn read(path: &Path) -> Result<String, Errors> {
 
 /// The text of a file that the configuration names; or what is wrong with it.
 pub(super) fn read_text(path: &Path) -> Result<String, String> {
-    String::from_utf8(read_bytes(path)?).map_err(|_| "the file is not UTF-8".to_owned())
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(&error))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!("the file is larger than {} MiB", LARGEST >> 20));
-    }
-    Ok(bytes)
+    let bytes = regular_file::read(path, LARGEST).map_err(|error| unreadable(&error))?;
+    String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())
 }
 
 /// Parses the text, and says whether parts of it had to be left out. None if it is beyond that.
@@ -128,9 +122,5 @@ fn parse(text: &str) -> Option<Spanned<DeTable<'_>>> {
 
 /// Why a file cannot be read, in the words of the system's own messages.
 pub(super) fn unreadable(error: &io::Error) -> String {
-    let reason = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        kind => kind.to_string(),
-    };
-    format!("the file cannot be read: {reason}")
+    format!("the file cannot be read: {}", regular_file::why(error))
 }

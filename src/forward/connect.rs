@@ -82,7 +82,15 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<Connected<Box<dyn Io>>, UpstreamFault> {
         let unreachable = |cause| UpstreamFault::new(UpstreamKind::Unreachable, cause);
         match tokio::time::timeout(self.timeout, self.connect_untimed()).await {
-            Ok(connected) => connected.map_err(|error| unreachable(cause_of(&*error))),
+            Ok(connected) => connected.map_err(|error| {
+                let cause = cause_of(&*error);
+                #[cfg(feature = "tls")]
+                if cause == Cause::Tls {
+                    let why = super::tls::why(&*error);
+                    tracing::warn!(why, "the TLS handshake with a provider failed");
+                }
+                unreachable(cause)
+            }),
             Err(_) => Err(unreachable(Cause::ConnectTimeout)),
         }
     }

@@ -5,7 +5,7 @@ use crate::certificate::{Unfit, certify};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{
-    AlertDescription, ClientConfig, ConfigBuilder, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, ConfigBuilder, RootCertStore,
     client::WantsClientCert,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
@@ -193,32 +193,70 @@ pub(super) fn connector(
     }
 }
 
-/// Whether a provider has refused our certificate, or that we have none. In TLS 1.3 it does so when the handshake is over for
-/// us, and before it has read anything of a request.
-pub(super) fn is_refused(error: &(dyn Error + 'static)) -> bool {
-    use AlertDescription as Alert;
+/// Why a handshake failed, in words of ours: those of the error may name the provider.
+pub(super) fn why(error: &(dyn Error + 'static)) -> &'static str {
+    use CertificateError as Bad;
+    match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(bad)) => match bad {
+            Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired",
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "its certificate is not good yet: is the clock right?"
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "its certificate is for another name: `server_name` says which one is meant"
+            }
+            Bad::UnknownIssuer => {
+                "its certificate is of an authority that is not trusted: `ca_file` says which one is"
+            }
+            Bad::Revoked => "its certificate is revoked",
+            _ => "its certificate cannot be used",
+        },
+        Some(rustls::Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
+            "it does not take our certificate, or wants one"
+        }
+        Some(rustls::Error::AlertReceived(_)) => "it has broken the handshake off",
+        Some(rustls::Error::InvalidMessage(_)) => "it does not speak TLS",
+        _ => "there is no common ground",
+    }
+}
+
+/// The error of TLS inside this one.
+fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref() {
-            return matches!(
-                alert,
-                Alert::CertificateRequired
-                    | Alert::BadCertificate
-                    | Alert::UnsupportedCertificate
-                    | Alert::CertificateRevoked
-                    | Alert::CertificateExpired
-                    | Alert::CertificateUnknown
-                    | Alert::UnknownCA
-                    | Alert::AccessDenied
-            );
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         // An I/O error hides the error inside it.
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match inner {
             Some(inner) => Some(inner),
             None => error.source(),
         };
     }
-    false
+    None
+}
+
+/// Whether a provider has refused our certificate, or that we have none. In TLS 1.3 it does so when the handshake is over for
+/// us, and before it has read anything of a request.
+pub(super) fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    let error = tls_error(error);
+    matches!(error, Some(rustls::Error::AlertReceived(alert)) if is_about_certificate(*alert))
+}
+
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
 }
 
 #[cfg(test)]
@@ -227,6 +265,23 @@ mod tests {
 
     fn alert(alert: AlertDescription) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(alert))
+    }
+
+    #[test]
+    fn why_it_fails() {
+        let invalid = |why| io::Error::other(rustls::Error::InvalidCertificate(why));
+        let table = [
+            (invalid(CertificateError::Expired), "expired"),
+            (invalid(CertificateError::NotValidForName), "another name"),
+            (invalid(CertificateError::UnknownIssuer), "not trusted"),
+            (invalid(CertificateError::BadEncoding), "cannot be used"),
+            (alert(AlertDescription::CertificateRequired), "our certificate"),
+            (alert(AlertDescription::HandshakeFailure), "broken"),
+            (io::ErrorKind::ConnectionReset.into(), "no common ground"),
+        ];
+        for (error, said) in table {
+            assert!(why(&error).contains(said), "{error:?}: {}", why(&error));
+        }
     }
 
     #[test]

@@ -165,7 +165,11 @@ impl Shared {
                 Arc::new(Redis { url, timeout, trusts_file, store, counters })
             }
         };
-        let policies = config.limit.iter();
+        // What no route uses refuses nobody.
+        let used = |name: &str| {
+            config.route.iter().any(|route| route.limits.iter().any(|used| used.name == name))
+        };
+        let policies = config.limit.iter().filter(|limit| used(limit.name.as_str()));
         let policies =
             policies.map(|limit| (limit.name.as_str().to_owned(), limit.on_store_failure));
         Ok(Some(Self { redis, policies: policies.collect() }))

@@ -2,7 +2,7 @@
 
 use super::{
     Stack,
-    edge::{Client, Edge},
+    edge::{Client, Edge, Source},
     generation::{Current, Generation},
     proxy_protocol::ProxyProtocol,
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
@@ -43,7 +43,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 struct Accepted<S> {
     /// What was served with when it was accepted: how its bytes are read, and its deadlines, stay as they were then.
     generation: Arc<Generation<S>>,
-    peer: SocketAddr,
+    from: Source,
     /// Its place among those that may be at a time.
     place: Hold,
     state: Arc<ConnState>,
@@ -68,20 +68,23 @@ impl<S: Stack> Connections<S> {
     pub(super) async fn serve(
         self: Arc<Self>,
         mut stream: TcpStream,
-        mut peer: SocketAddr,
+        peer: SocketAddr,
         place: Hold,
     ) {
         let _present = Present::new(&self.gauges, |worker| &worker.connections);
-        let generation = self.generation();
+        let (generation, mut source) = (self.generation(), peer);
         if let Some(protocol) = &generation.options.proxy_protocol {
             let patience = generation.options.limits.header_timeout;
             // In a box of its own, as TLS is.
             match Box::pin(self.source(protocol, &mut stream, peer, patience)).await {
-                Some(source) => peer = source,
+                Some(said) => source = said,
                 None => return,
             }
         }
-        let accepted = Accepted { generation, peer, place, state: Arc::default() };
+        let asked = generation.options.proxy_protocol.as_ref().and_then(|p| p.asks(peer.ip()));
+        let has_header = asked.unwrap_or(false);
+        let from = Source { address: source.ip(), peer: peer.ip(), has_header };
+        let accepted = Accepted { generation, from, place, state: Arc::default() };
         match accepted.generation.options.tls.clone() {
             None => {
                 let stream = accepted.watched(stream);
@@ -130,7 +133,7 @@ impl<S: Stack> Connections<S> {
         accepted: Accepted<S>,
         shown: Option<Shown>,
     ) {
-        let Accepted { generation, peer, place, state } = accepted;
+        let Accepted { generation, from, place, state } = accepted;
         // Over TLS too: what is spoken counts, whatever ALPN has agreed on.
         let first = detect(&mut stream, generation.options.limits.header_timeout);
         let detected = tokio::select! {
@@ -149,7 +152,7 @@ impl<S: Stack> Connections<S> {
         let edge = Edge::new(
             self,
             generation.clone(),
-            Client { address: peer.ip(), shown },
+            Client { from, shown },
             state,
             place,
             (protocol == Protocol::Http2).then(Arc::default),

@@ -52,21 +52,38 @@ pub(super) struct Edge<S> {
 /// What the last request was served with.
 struct Latest<S> {
     generation: Arc<Generation<S>>,
-    /// Whether the client would be let in as it was.
-    is_welcome: bool,
+    /// Whether the client would be let in as it was: by what is said of it, and by what it has shown.
+    is_believed: bool,
+    is_known: bool,
     peer: Arc<Peer>,
 }
 
 /// The other end of the connection, whatever is made of it.
 pub(super) struct Client {
-    pub(super) address: IpAddr,
+    pub(super) from: Source,
     /// What it has shown of itself; `None` without TLS.
     pub(super) shown: Option<Shown>,
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    pub(super) address: IpAddr,
+    /// Who has made the connection: the same, unless a load balancer has said whom it is for.
+    pub(super) peer: IpAddr,
+    /// Whether it began with what a load balancer says.
+    pub(super) has_header: bool,
+}
+
 impl Client {
+    /// Whether what was believed of where it comes from still is.
+    fn is_believed(&self, options: &Options) -> bool {
+        let asked = options.proxy_protocol.as_ref().map(|protocol| protocol.asks(self.from.peer));
+        asked.unwrap_or(Some(false)) == Some(self.from.has_header)
+    }
+
     /// Whether it would be let in as it was: what it need not show then it may have to now, and whose certificates are good may be others.
-    fn is_welcome(&self, options: &Options) -> bool {
+    fn is_known(&self, options: &Options) -> bool {
         match (&self.shown, &options.tls) {
             (None, None) => true,
             (Some(shown), Some(tls)) => tls.accepts(shown),
@@ -76,12 +93,15 @@ impl Client {
 }
 
 impl<S> Latest<S> {
-    fn new(generation: Arc<Generation<S>>, client: &Client, is_welcome: bool) -> Self {
+    fn new(generation: Arc<Generation<S>>, client: &Client) -> Self {
         let options = &generation.options;
+        let (is_believed, is_known) = (client.is_believed(options), client.is_known(options));
         let shown = client.shown.as_ref();
-        let principal = shown.filter(|_| is_welcome).and_then(|s| options.certified.find(&s.names));
-        let peer = Peer::new(client.address, shown.is_some(), &options.trusted_proxies);
-        Self { peer: Arc::new(peer.known_as(principal)), is_welcome, generation }
+        let principal = shown.filter(|_| is_known).and_then(|s| options.certified.find(&s.names));
+        let Source { address, peer, .. } = client.from;
+        let address = if is_believed { address } else { peer };
+        let peer = Peer::new(address, shown.is_some(), &options.trusted_proxies);
+        Self { peer: Arc::new(peer.known_as(principal)), is_believed, is_known, generation }
     }
 }
 
@@ -97,7 +117,7 @@ impl<S: Stack> Edge<S> {
         Self {
             current: connections.current.clone(),
             number: connections.number,
-            latest: RefCell::new(Latest::new(generation, &client, true)),
+            latest: RefCell::new(Latest::new(generation, &client)),
             client,
             state,
             place,
@@ -111,11 +131,12 @@ impl<S: Stack> Edge<S> {
         let mut latest = self.latest.borrow_mut();
         let current = self.current.load();
         let generation = &current[self.number];
-        let is_welcome = self.client.is_welcome(&generation.options);
-        if !Arc::ptr_eq(generation, &latest.generation) || is_welcome != latest.is_welcome {
-            *latest = Latest::new(generation.clone(), &self.client, is_welcome);
+        // Authorities change without the rest.
+        let is_known = self.client.is_known(&generation.options);
+        if !Arc::ptr_eq(generation, &latest.generation) || is_known != latest.is_known {
+            *latest = Latest::new(generation.clone(), &self.client);
         }
-        if !is_welcome {
+        if !(latest.is_believed && latest.is_known) {
             self.state.leave();
         }
         (latest.generation.clone(), latest.peer.clone())

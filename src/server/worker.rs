@@ -1,6 +1,11 @@
 use super::{Stack, connection::Connections, generation::Current, slots::Slots};
 use crate::{forward::Hold, gateway::WorkerProcess, metrics::RouteMetrics, signal::Signal};
-use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::TcpListener as StdListener,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     runtime::{self, Handle},
@@ -78,7 +83,7 @@ pub(super) fn run_worker<S: Stack>(
         };
         let patience = connections.generation().options.drain_timeout;
         if timeout(patience, ended()).await.is_err() {
-            let left = tasks.len();
+            let left = connections.gauges.connections.load(Ordering::Relaxed);
             tracing::warn!(
                 connections = left,
                 "the drain's time is over; what still runs is cut off"

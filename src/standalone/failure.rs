@@ -19,9 +19,13 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whether the configuration is to blame.
+    /// Whether the configuration is to blame. A store that may be there the next time is not: whoever watches over the process starts it again.
     pub(crate) fn is_configuration(&self) -> bool {
-        matches!(self, Self::Plan(_) | Self::Store { .. } | Self::Tls(_) | Self::Traces(_))
+        match self {
+            Self::Plan(_) | Self::Tls(_) | Self::Traces(_) => true,
+            Self::Store { error, .. } => !error.may_pass(),
+            Self::Listen { .. } | Self::Worker(_) | Self::WorkerPanicked => false,
+        }
     }
 }
 

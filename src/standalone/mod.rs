@@ -20,6 +20,7 @@ use self::{
     parts::Parts,
     reload::{InEffect, Keeper},
     running::Signals,
+    stores::OpenStores,
 };
 use crate::{
     config::Config,
@@ -53,7 +54,8 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
     let drain = Drain { begin: Signal::default(), cut_off: process.cut_off.clone() };
     // A line for people is made by whoever makes the others.
     let lines = (!io::stderr().is_terminal()).then(Arc::default);
-    let mut parts = Parts::new(lines, stopping.clone(), drain.begin.clone());
+    let stores = OpenStores::default();
+    let mut parts = Parts::new(stores.0.clone(), lines, stopping.clone(), drain.begin.clone());
     let built = parts.build(&config, &process, None)?;
 
     let listeners = listen("server.listen", server.listen, count)?;
@@ -98,6 +100,7 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
         threads,
         ended,
         keeper: keeper.keep(source, ending).map_err(Failure::Worker)?,
+        _stores: stores,
     })
 }
 

@@ -13,12 +13,15 @@ use crate::{
     signal::Signal,
     trace::Traces,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// What goes by the configuration besides what the workers serve with.
 #[derive(Debug)]
 pub(super) struct Parts {
-    stores: Stores,
+    stores: Arc<Mutex<Stores>>,
     certificates: Option<Arc<Certificates>>,
     /// The last ones of each are in use; those before finish what they are at.
     relays: Vec<RelayThread>,
@@ -49,9 +52,14 @@ pub(super) struct Built {
 }
 
 impl Parts {
-    pub(super) fn new(lines: Option<Arc<AccessLog>>, stopping: Signal, drain: Signal) -> Self {
+    pub(super) fn new(
+        stores: Arc<Mutex<Stores>>,
+        lines: Option<Arc<AccessLog>>,
+        stopping: Signal,
+        drain: Signal,
+    ) -> Self {
         Self {
-            stores: Stores::default(),
+            stores,
             certificates: None,
             relays: Vec::new(),
             traces: Vec::new(),
@@ -76,7 +84,7 @@ impl Parts {
         let mut plan = Plan::new(config, process, before).map_err(Failure::Plan)?;
         let certificates = self.certificates(config)?;
         let traces = self.traces(config)?;
-        self.stores.open(config, &mut plan)?;
+        self.stores().open(config, &mut plan)?;
         let tls = certificates.as_ref().map(|certificates| certificates.tls.clone());
         let workers = process.workers().len();
         let options = self.options(config, &plan, tls, traces.clone(), workers);
@@ -96,7 +104,12 @@ impl Parts {
             self.traces.push((config.traces.clone(), traces));
         }
         let tls = self.certificates.as_ref().map(|certificates| certificates.tls.clone());
-        pages::admin(config, &plan, &self.stores, tls, &self.stopping, self.admin_address)
+        let stores = self.stores();
+        pages::admin(config, &plan, &stores, tls, &self.stopping, self.admin_address)
+    }
+
+    fn stores(&self) -> MutexGuard<'_, Stores> {
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those in use where they are in the same files: whatever changes in there is taken up by itself.

@@ -1,6 +1,7 @@
 use super::{
     Failure, join,
     reload::{InEffect, KeeperThread},
+    stores::OpenStores,
 };
 use crate::{
     Catalog,
@@ -65,7 +66,9 @@ impl Signals {
 
     /// Waits until the process is to end.
     async fn end(&mut self) {
-        while self.next().await != Told::End {}
+        while self.next().await != Told::End {
+            tracing::info!("the process is about to end: no configuration is taken up any more");
+        }
     }
 }
 
@@ -86,6 +89,8 @@ pub(crate) struct Running {
     /// Says that a worker has ended.
     pub(super) ended: UnboundedReceiver<()>,
     pub(super) keeper: KeeperThread,
+    /// The last to go: what was asked of the ledger is written, whatever becomes of everybody else.
+    pub(super) _stores: OpenStores,
 }
 
 /// Why it does not go on.
@@ -124,7 +129,6 @@ impl Running {
         match runtime.block_on(self.run()) {
             End::Drained => self.join(),
             End::Impatient => {
-                // What was asked of the ledger is written all the same, when the keeper is dropped.
                 tracing::warn!("stopped at once by a second signal");
                 Ok(())
             }

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -21,6 +21,18 @@ pub(super) struct Stores {
     keys: Option<KeyWatch>,
     /// Writes what is asked of the ledger; when it is dropped, to the last of it.
     ledger: Option<LedgerThread>,
+}
+
+/// The process's own hold on its stores. When it is dropped they are closed, whoever else may have them: somebody who hangs must not keep
+/// the ledger from being written.
+#[derive(Debug, Default)]
+pub(super) struct OpenStores(pub(super) Arc<Mutex<Stores>>);
+
+impl Drop for OpenStores {
+    fn drop(&mut self) {
+        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(std::mem::take(&mut *stores));
+    }
 }
 
 /// Whether a store answers; `None` where it is not used.

@@ -56,6 +56,16 @@ impl StoreError {
         }
     }
 
+    /// Whether it may be over the next time, without anybody changing anything in the configuration: a server that is away, a disk that is full.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Full | Self::Locked | Self::Thread(_) => true,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(error) => error.may_pass(),
+            _ => false,
+        }
+    }
+
     /// A row that no version of this program wrote.
     pub(super) fn corrupt(what: &str) -> Self {
         Self::Corrupt(what.to_owned())

@@ -12,11 +12,13 @@ use ipnet::IpNet;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
+/// How often connections without a header are worth a warning.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// How much is looked at in one go.
 const PEEK: usize = 512;
 
@@ -49,6 +51,15 @@ impl ProxyProtocol {
         }
     }
 
+    /// Whether a connection of this peer begins with a header; `None` if there is none of it.
+    pub(super) fn asks(&self, peer: IpAddr) -> Option<bool> {
+        match self.beginning(peer) {
+            Beginning::Header => Some(true),
+            Beginning::NoHeader => Some(false),
+            Beginning::Refused => None,
+        }
+    }
+
     /// Who is at the other end of this connection: its peer, or whom the peer names. Of what follows the header nothing is read.
     /// `None`: the connection is over.
     pub(super) async fn source(
@@ -74,6 +85,7 @@ impl ProxyProtocol {
         };
         hush(stream);
         tracing::debug!(error, "a header of the PROXY protocol was expected");
+        complain();
         None
     }
 }
@@ -95,6 +107,18 @@ async fn read(stream: &mut TcpStream) -> io::Result<Option<Option<SocketAddr>>> 
         if let Some(header) = header {
             return Ok(Some(header.source));
         }
+    }
+}
+
+/// Says it to whoever does not look so closely, now and then: a load balancer that was not told to send headers gets nothing through.
+fn complain() {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
+        *last = Some(Instant::now());
+        tracing::warn!(
+            "a peer of `server.proxy_protocol_from` has sent no header of the PROXY protocol, or a wrong one: is it told to send one?"
+        );
     }
 }
 

@@ -32,6 +32,9 @@ use tokio::sync::mpsc::UnboundedSender;
 /// Between two looks at the files.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the end of the process waits for who reads the configuration.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A configuration that is served.
 #[derive(Debug)]
 pub(super) struct InEffect {
@@ -202,19 +205,31 @@ impl KeeperThread {
     ///
     /// When some of it has panicked.
     pub(super) fn join(mut self) -> Result<(), Failure> {
+        match self.ended() {
+            Some(thread) => thread.join().map_err(|_| Failure::WorkerPanicked)?.parts.join(),
+            None => Ok(()),
+        }
+    }
+
+    /// The thread, which has ended. `None` if it does not in time: it may be reading from a file system that hangs.
+    fn ended(&mut self) -> Option<JoinHandle<Keeper>> {
         self.stop();
-        let Some(thread) = self.thread.take() else { return Ok(()) };
-        thread.join().map_err(|_| Failure::WorkerPanicked)?.parts.join()
+        let thread = self.thread.take()?;
+        let until = Instant::now() + PATIENCE;
+        while !thread.is_finished() {
+            if Instant::now() > until {
+                tracing::warn!("whoever reads the configuration hangs, and is not waited for");
+                return None;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Some(thread)
     }
 }
 
-/// Whatever the reason for the end, what was asked of the ledger is written.
 impl Drop for KeeperThread {
     fn drop(&mut self) {
-        self.stop();
-        if let Some(thread) = self.thread.take() {
-            // A panic there was reported there.
-            let _ = thread.join();
-        }
+        // A panic there was reported there.
+        let _ = self.ended().map(JoinHandle::join);
     }
 }

@@ -73,6 +73,29 @@ impl PostgresError {
         matches!(self, Self::Lost | Self::InDoubt | Self::Unavailable | Self::Unreachable(_))
     }
 
+    /// Whether the server may be there, and take it, without any other configuration of ours.
+    pub(in crate::store) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::Silent(_)
+            | Self::Unavailable
+            | Self::Busy
+            | Self::ReadOnly
+            | Self::Lost
+            | Self::InDoubt
+            | Self::Conflict => true,
+            Self::RootCertificates { .. }
+            | Self::Tls(_)
+            | Self::Login
+            | Self::NoPassword
+            | Self::Refused(_)
+            | Self::NoDatabase
+            | Self::Encoding(_)
+            | Self::Denied(_)
+            | Self::Other(_) => false,
+        }
+    }
+
     /// Whether the same may well be possible a moment later.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict) || self.code() == Some(&SqlState::UNIQUE_VIOLATION)
