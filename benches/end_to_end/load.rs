@@ -147,7 +147,7 @@ impl Connection {
 }
 
 /// Whether these bytes are the answer that is due, once that is clear.
-fn is_answer(bytes: &[u8]) -> Option<bool> {
+pub(super) fn is_answer(bytes: &[u8]) -> Option<bool> {
     let mut fields = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut fields);
     let head = match response.parse(bytes) {

@@ -7,6 +7,7 @@
 //! Reports CPU microseconds per request of the proxy's process, user and system time of all its threads, for
 //!
 //! - `tollgate`: routing and normalization on, access log off (`product.plain.toml` beside this folder), one worker;
+//! - `tollgate, access log`: the same with a line for each request, written to a file;
 //! - `tollgate, keys, quota`: a thousand keys, a quota for each that never fires, and the schema of what is posted
 //!   besides (`product.policy.toml`);
 //! - `hyper, legacy client`: nothing but hyper's HTTP/1 server and hyper-util's pooling client, on tokio's multi-thread
@@ -32,6 +33,24 @@
 //!
 //! Every answer is compared with the one that is due, status and body, before the time runs and while it does. One
 //! that differs, a connection that breaks and one that hangs are errors, and a round with errors does not count.
+//!
+//! # Two builds of tollgate
+//!
+//! ```text
+//! cargo bench --bench end_to_end -- --product target/release/tollgate --beside ../before/target/release/tollgate
+//! ```
+//!
+//! compares them, instead of tollgate with hyper.
+//!
+//! # From start to answer
+//!
+//! ```text
+//! cargo bench --bench end_to_end -- --start
+//! ```
+//!
+//! Reports milliseconds from the start of the process to its first good answer, with a thousand keys in a file and in
+//! SQLite, and how much memory is resident once `/readyz` says yes. One process after another, not pinned, one worker.
+//! With `--max-idle-mib N` it fails when that is N or more.
 //!
 //! # What to keep in mind
 //!
@@ -69,13 +88,18 @@ mod report;
 mod rounds;
 #[cfg(target_os = "linux")]
 mod scenario;
+#[cfg(target_os = "linux")]
+mod setup;
+#[cfg(target_os = "linux")]
+mod start;
 
 #[cfg(target_os = "linux")]
-fn main() {
+fn main() -> std::process::ExitCode {
     use options::{Command, Role};
 
     match options::parse(std::env::args().skip(1)) {
         Ok(Command::Measure(options)) => rounds::run(&options),
+        Ok(Command::Start(options)) => return start::run(&options),
         Ok(Command::Play(role)) => match role {
             Role::Origin => origin::run(),
             Role::Bare { client, origin } => bare::run(client, origin),
@@ -84,9 +108,10 @@ fn main() {
         Ok(Command::Nothing) => {}
         Err(message) => {
             eprintln!("end_to_end: {message}");
-            std::process::exit(2);
+            return std::process::ExitCode::from(2);
         }
     }
+    std::process::ExitCode::SUCCESS
 }
 
 #[cfg(not(target_os = "linux"))]

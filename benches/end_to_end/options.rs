@@ -1,9 +1,11 @@
 use super::{bare::Client, load::Orders, scenario::Scenario};
-use std::{net::SocketAddr, str::FromStr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 /// What this process is to do.
 pub(super) enum Command {
     Measure(Options),
+    /// Starts alone.
+    Start(Options),
     Play(Role),
     /// Asked for a list of tests, of which there are none.
     Nothing,
@@ -24,10 +26,17 @@ pub(super) struct Options {
     pub(super) scenarios: Vec<Scenario>,
     /// No measurement: so many requests to each proxy, and an end.
     pub(super) smoke: Option<u64>,
+    /// The tollgate that is measured.
+    pub(super) product: PathBuf,
+    /// Another one, to be compared with it.
+    pub(super) beside: Option<PathBuf>,
+    /// What a process may take of memory before anything is asked of it.
+    pub(super) max_idle_mib: Option<f64>,
 }
 
 const USAGE: &str = "usage: cargo bench --bench end_to_end -- \
-    [--rounds N] [--seconds S] [--connections N] [--scenario get|post]";
+    [--rounds N] [--seconds S] [--connections N] [--scenario get|post] [--product BINARY] [--beside BINARY]\n       \
+    cargo bench --bench end_to_end -- --start [--rounds N] [--product BINARY] [--max-idle-mib N]";
 
 /// Understands the command line: ours, and what cargo and test runners add to it.
 pub(super) fn parse(args: impl Iterator<Item = String>) -> Result<Command, String> {
@@ -37,8 +46,11 @@ pub(super) fn parse(args: impl Iterator<Item = String>) -> Result<Command, Strin
         connections: 64,
         scenarios: Vec::new(),
         smoke: None,
+        product: env!("CARGO_BIN_EXE_tollgate").into(),
+        beside: None,
+        max_idle_mib: None,
     };
-    let (mut bench, mut test) = (false, false);
+    let (mut bench, mut test, mut start) = (false, false, false);
     let mut args = args.peekable();
     if args.next_if(|arg| arg == "--role").is_some() {
         return role(args).map(Command::Play);
@@ -51,12 +63,19 @@ pub(super) fn parse(args: impl Iterator<Item = String>) -> Result<Command, Strin
             "--rounds" => options.rounds = value(&arg, args.next())?,
             "--seconds" => options.seconds = seconds(&arg, args.next())?,
             "--connections" => options.connections = value(&arg, args.next())?,
+            "--start" => start = true,
+            "--product" => options.product = value(&arg, args.next())?,
+            "--beside" => options.beside = Some(value(&arg, args.next())?),
+            "--max-idle-mib" => options.max_idle_mib = Some(value(&arg, args.next())?),
             "--scenario" => options.scenarios.push(value(&arg, args.next())?),
             _ => return Err(format!("{arg} is not understood\n{USAGE}")),
         }
     }
     if options.rounds == 0 || options.connections == 0 || options.seconds.is_zero() {
         return Err(format!("nothing would be measured\n{USAGE}"));
+    }
+    if start {
+        return Ok(Command::Start(options));
     }
     if options.scenarios.is_empty() {
         options.scenarios.extend(Scenario::ALL);

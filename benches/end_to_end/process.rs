@@ -1,18 +1,15 @@
 //! Processes: started, pinned, found, measured, ended.
 
-use super::{
-    bare::Client,
-    load::Orders,
-    scenario::{KEYS, key},
-};
+use super::{bare::Client, load::Orders, setup};
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::Path,
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
+    thread,
+    time::Duration,
 };
-use tollgate::auth::{ApiKey, KeyDigest};
 
 /// Where things run. Load and origin share a core, so that the proxy has one of its own.
 #[derive(Clone, Copy)]
@@ -38,6 +35,8 @@ pub(super) fn can_pin() -> bool {
 pub(super) struct Process {
     child: Child,
     pub(super) address: SocketAddr,
+    /// Where tollgate is asked how it is.
+    pub(super) admin: Option<SocketAddr>,
     /// Held open: who writes to a closed pipe fails.
     _output: Output,
 }
@@ -45,6 +44,7 @@ pub(super) struct Process {
 enum Output {
     Out(#[expect(dead_code, reason = "held open")] BufReader<ChildStdout>),
     Err(#[expect(dead_code, reason = "held open")] BufReader<ChildStderr>),
+    File,
 }
 
 impl Drop for Process {
@@ -76,36 +76,60 @@ impl Process {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         let address = line.trim().parse().expect("it did not say where it listens");
-        let output = Output::Out(output);
-        Self { child, address, _output: output }
+        Self { child, address, admin: None, _output: Output::Out(output) }
     }
 
-    /// tollgate with the configuration of this policy, which says where it listens in its log.
-    pub(super) fn tollgate(origin: SocketAddr, pin: bool, policy: Policy) -> Self {
-        let file = configuration(origin, policy);
-        let mut child = on(Core::Proxy, pin, env!("CARGO_BIN_EXE_tollgate"))
-            .args(["serve", "--config"])
-            .arg(&file)
-            .env_remove("TOLLGATE_LISTEN")
-            .env_remove("TOLLGATE_ADMIN")
-            .env_remove("TOLLGATE_STORE")
-            .env("TOLLGATE_LOG", "info")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    /// tollgate with the configuration in this file, which says where it listens in its log.
+    pub(super) fn tollgate(binary: &Path, file: &Path, pin: bool) -> Self {
+        let mut command = of_tollgate(binary, file, pin);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        while line.is_empty() || !line.contains(r#""message":"listening""#) {
+        while !line.contains(LISTENING) {
             line.clear();
             if log.read_line(&mut line).unwrap() == 0 {
                 panic!("tollgate does not start; try `tollgate check {}`", file.display());
             }
         }
-        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let address = event["address"].as_str().unwrap().parse().unwrap();
-        let output = Output::Err(log);
-        Self { child, address, _output: output }
+        let (address, admin) = addresses(&line);
+        Self { child, address, admin, _output: Output::Err(log) }
     }
+
+    /// The same with a log that is worth writing down: nobody on another core has to read it.
+    pub(super) fn tollgate_with_log(binary: &Path, file: &Path, pin: bool) -> Self {
+        let log = setup::file("log");
+        let mut command = of_tollgate(binary, file, pin);
+        let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        loop {
+            let text = fs::read_to_string(&log).unwrap();
+            let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            if let Some(line) = whole.into_iter().find(|line| line.contains(LISTENING)) {
+                let (address, admin) = addresses(line);
+                return Self { child, address, admin, _output: Output::File };
+            }
+            assert!(child.try_wait().unwrap().is_none(), "tollgate does not start: {text}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+const LISTENING: &str = r#""message":"listening""#;
+
+fn of_tollgate(binary: &Path, file: &Path, pin: bool) -> Command {
+    let mut command = on(Core::Proxy, pin, binary.to_str().unwrap());
+    command.args(["serve", "--config"]).arg(file);
+    for variable in ["TOLLGATE_LISTEN", "TOLLGATE_ADMIN", "TOLLGATE_STORE"] {
+        command.env_remove(variable);
+    }
+    command.env("TOLLGATE_LOG", "info");
+    command
+}
+
+/// Where it listens, for clients and for whoever looks after it.
+fn addresses(line: &str) -> (SocketAddr, Option<SocketAddr>) {
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    let address = |name: &str| event[name].as_str().map(|address| address.parse().unwrap());
+    (address("address").unwrap(), address("admin"))
 }
 
 /// What the load has seen.
@@ -159,6 +183,13 @@ pub(super) fn cpu_ticks(pid: u32) -> Option<u64> {
     Some(next()? + next()?)
 }
 
+/// Resident memory of a process, in KiB.
+pub(super) fn resident(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
 fn myself() -> String {
     let path = std::env::current_exe().unwrap();
     path.to_str().unwrap().to_owned()
@@ -175,36 +206,4 @@ fn on(core: Core, pin: bool, program: &str) -> Command {
     };
     command.args(["-c", core, program]);
     command
-}
-
-/// What tollgate asks of its callers.
-#[derive(Clone, Copy)]
-pub(super) enum Policy {
-    None,
-    Keys,
-}
-
-/// The configuration of the comparison, on ports that are free.
-fn configuration(origin: SocketAddr, policy: Policy) -> PathBuf {
-    let (name, template) = match policy {
-        Policy::None => ("plain", include_str!("../product.plain.toml")),
-        Policy::Keys => ("policy", include_str!("../product.policy.toml")),
-    };
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let keys = directory.join(format!("end_to_end-{}.sha256", std::process::id()));
-    let digests = (0..KEYS).map(|caller| {
-        let key = ApiKey::parse(&key(caller)).unwrap();
-        format!("{}\n", KeyDigest::of(&key))
-    });
-    fs::write(&keys, digests.collect::<String>()).unwrap();
-    let filled = template
-        .replace("{keys_sha256_file}", keys.to_str().unwrap())
-        .replace("{rate}", "1000000")
-        .replace("{port}", "0")
-        .replace("{admin_port}", "0")
-        .replace("{origin_port}", &origin.port().to_string())
-        .replace("{workers}", "1");
-    let path = directory.join(format!("end_to_end-{name}-{}.toml", std::process::id()));
-    fs::write(&path, filled).unwrap();
-    path
 }

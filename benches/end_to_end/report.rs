@@ -3,17 +3,17 @@ use super::{
     scenario::Scenario,
 };
 
-type Round = [Sample; Proxy::ALL.len()];
+/// A sample of each proxy.
+type Round = Vec<Sample>;
 
 /// One table: a row for each proxy, with tollgate's ratio to it.
-pub(super) fn print(scenario: Scenario, rounds: &[Round]) {
+pub(super) fn print(scenario: Scenario, proxies: &[Proxy], rounds: &[Round]) {
     println!("\n{}, {} rounds", scenario.title(), rounds.len());
     println!(
         "{:<22}{:>12}{:>8}{:>8}{:>9}  {:>18}{:>8}",
         "", "CPU µs/req", "quiet", "spread", "req/s", "tollgate is", "quiet"
     );
-    let quiet_tollgate = quantile(&costs(rounds, 0), 0.2);
-    for (index, proxy) in Proxy::ALL.into_iter().enumerate() {
+    for (index, proxy) in proxies.iter().enumerate() {
         let costs = costs(rounds, index);
         let (Some(median), Some(quiet)) = (quantile(&costs, 0.5), quantile(&costs, 0.2)) else {
             println!("{:<22}  no round without errors", proxy.name());
@@ -29,11 +29,14 @@ pub(super) fn print(scenario: Scenario, rounds: &[Round]) {
             proxy.name(),
             spread * 100.0
         );
-        match (quantile(&ratios(rounds, index), 0.5), quiet_tollgate) {
-            (Some(ratio), Some(tollgate)) if proxy != Proxy::Tollgate => {
-                println!("  {ratio:>17.3}×{:>7.3}×", tollgate / quiet);
-            }
-            _ => println!(),
+        let reference = proxy.reference().and_then(|of| proxies.iter().position(|one| *one == of));
+        let ratio = reference.and_then(|of| {
+            let all = quantile(&ratios(rounds, of, index), 0.5)?;
+            Some((all, quantile(&self::costs(rounds, of), 0.2)? / quiet))
+        });
+        match ratio {
+            Some((ratio, quiet)) => println!("  {ratio:>17.3}×{quiet:>7.3}×"),
+            None => println!(),
         }
     }
 }
@@ -47,9 +50,9 @@ fn costs(rounds: &[Round], index: usize) -> Vec<f64> {
     sorted(figures(rounds, index).map(|figures| figures.per_request))
 }
 
-/// tollgate's cost over this one's, of each round that has both.
-fn ratios(rounds: &[Round], index: usize) -> Vec<f64> {
-    let ratio = |round: &Round| Some(round[0]?.per_request / round[index]?.per_request);
+/// The one's cost over the other's, of each round that has both.
+fn ratios(rounds: &[Round], one: usize, other: usize) -> Vec<f64> {
+    let ratio = |round: &Round| Some(round[one]?.per_request / round[other]?.per_request);
     sorted(rounds.iter().filter_map(ratio))
 }
 
@@ -60,7 +63,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 /// Of sorted values, linear between two of them.
-fn quantile(sorted: &[f64], at: f64) -> Option<f64> {
+pub(super) fn quantile(sorted: &[f64], at: f64) -> Option<f64> {
     let place = at * sorted.len().checked_sub(1)? as f64;
     let below = sorted[place as usize];
     let above = sorted[(place.ceil() as usize).min(sorted.len() - 1)];

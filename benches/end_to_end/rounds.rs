@@ -4,9 +4,10 @@ use super::{
     bare::Client,
     load::Orders,
     options::Options,
-    process::{Policy, Process, Seen, can_pin, load},
+    process::{Process, Seen, can_pin, load},
     report,
     scenario::Scenario,
+    setup::{self, Policy},
 };
 use std::{
     io::{IsTerminal, Write},
@@ -16,34 +17,63 @@ use std::{
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proxy {
-    Tollgate,
-    /// With a thousand keys, and a quota for each.
-    TollgateWithKeys,
+    Tollgate(Policy),
+    /// Another build of it.
+    Beside(Policy),
     Bare(Client),
 }
 
 impl Proxy {
-    pub(super) const ALL: [Self; 4] = [
-        Self::Tollgate,
-        Self::TollgateWithKeys,
-        Self::Bare(Client::Legacy),
-        Self::Bare(Client::Pool),
-    ];
+    /// Those of a run.
+    pub(super) fn all(options: &Options) -> &'static [Self] {
+        match options.beside {
+            Some(_) => &[
+                Self::Tollgate(Policy::None),
+                Self::Beside(Policy::None),
+                Self::Tollgate(Policy::Keys),
+                Self::Beside(Policy::Keys),
+            ],
+            None => &[
+                Self::Tollgate(Policy::None),
+                Self::Tollgate(Policy::Logged),
+                Self::Tollgate(Policy::Keys),
+                Self::Bare(Client::Legacy),
+                Self::Bare(Client::Pool),
+            ],
+        }
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Tollgate => "tollgate",
-            Self::TollgateWithKeys => "tollgate, keys, quota",
+            Self::Tollgate(Policy::None) => "tollgate",
+            Self::Tollgate(Policy::Logged) => "tollgate, access log",
+            Self::Tollgate(Policy::Keys | Policy::StoredKeys) => "tollgate, keys, quota",
+            Self::Beside(Policy::Keys | Policy::StoredKeys) => "beside, keys, quota",
+            Self::Beside(_) => "beside",
             Self::Bare(Client::Legacy) => "hyper, legacy client",
             Self::Bare(Client::Pool) => "hyper, own pool",
         }
     }
 
-    fn start(self, origin: SocketAddr, pin: bool) -> Process {
+    /// Whose costs are compared with this one's, if not it is that one.
+    pub(super) fn reference(self) -> Option<Self> {
         match self {
-            Self::Tollgate => Process::tollgate(origin, pin, Policy::None),
-            Self::TollgateWithKeys => Process::tollgate(origin, pin, Policy::Keys),
-            Self::Bare(client) => Process::bare(client, origin, pin),
+            Self::Tollgate(Policy::None) => None,
+            Self::Beside(policy) => Some(Self::Tollgate(policy)),
+            Self::Tollgate(_) | Self::Bare(_) => Some(Self::Tollgate(Policy::None)),
+        }
+    }
+
+    fn start(self, options: &Options, origin: SocketAddr, pin: bool) -> Process {
+        let (binary, policy) = match self {
+            Self::Tollgate(policy) => (&options.product, policy),
+            Self::Beside(policy) => (options.beside.as_ref().unwrap(), policy),
+            Self::Bare(client) => return Process::bare(client, origin, pin),
+        };
+        let file = setup::write(origin, policy, binary);
+        match policy {
+            Policy::Logged => Process::tollgate_with_log(binary, &file, pin),
+            _ => Process::tollgate(binary, &file, pin),
         }
     }
 }
@@ -71,7 +101,7 @@ pub(super) fn run(options: &Options) {
             progress(scenario, round + 1, options.rounds);
         }
         if options.smoke.is_none() {
-            report::print(scenario, &samples);
+            report::print(scenario, Proxy::all(options), &samples);
         }
     }
 }
@@ -86,19 +116,20 @@ fn progress(scenario: Scenario, done: usize, of: usize) {
     }
 }
 
-/// One sample of each proxy, in the order of [`Proxy::ALL`].
+/// One sample of each proxy, in the order of [`Proxy::all`].
 fn one_round(
     options: &Options,
     scenario: Scenario,
     round: usize,
     origin: SocketAddr,
     pin: bool,
-) -> [Sample; Proxy::ALL.len()] {
-    let mut samples = [None; Proxy::ALL.len()];
-    for turn in 0..Proxy::ALL.len() {
-        let which = (round + turn) % Proxy::ALL.len();
-        let proxy = Proxy::ALL[which];
-        let process = proxy.start(origin, pin);
+) -> Vec<Sample> {
+    let proxies = Proxy::all(options);
+    let mut samples = vec![None; proxies.len()];
+    for turn in 0..proxies.len() {
+        let which = (round + turn) % proxies.len();
+        let proxy = proxies[which];
+        let process = proxy.start(options, origin, pin);
         let orders = Orders {
             proxy: process.address,
             pid: process.pid(),

@@ -11,6 +11,8 @@
 pub(crate) mod access_log;
 pub(crate) mod admin;
 mod connection;
+#[cfg(test)]
+mod cost;
 mod edge;
 mod generation;
 mod ingress;

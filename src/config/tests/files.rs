@@ -57,7 +57,7 @@ fn not_readable() {
     );
     assert_eq!(
         refuse(&directory.file("huge.toml", vec![b'\n'; (1 << 20) + 1])),
-        "error: D/huge.toml: the file is larger than 1 MiB"
+        "error: D/huge.toml: the file cannot be read: it is larger than 1 MiB"
     );
 }
 
