@@ -112,7 +112,7 @@ mod media_type;
 mod metrics;
 pub mod normalize;
 pub mod profile;
-#[cfg(feature = "tls")]
+#[cfg(feature = "standalone")]
 mod regular_file;
 pub mod request_id;
 #[cfg(feature = "standalone")]
