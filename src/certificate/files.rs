@@ -11,8 +11,8 @@ use rustls::{
 use std::{fmt, io, path::Path, time::SystemTime};
 use zeroize::Zeroizing;
 
-/// The largest file to read: all authorities of a system are a fifth of it.
-const LARGEST: u64 = 1 << 20;
+/// The largest file to read: all authorities of a system are a hundredth of it.
+pub(crate) const LARGEST: u64 = 16 << 20;
 
 /// What two files say.
 pub(crate) struct Pair {
@@ -52,19 +52,25 @@ pub(crate) enum Reason {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.reason {
-            Reason::Unreadable(error) => {
+        self.reason.fmt(f)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable(error) => {
                 return write!(f, "the file cannot be read: {}", regular_file::why(error));
             }
-            Reason::NotPem => "the file is not in PEM format",
-            Reason::NoCertificate => "the file holds no certificate in PEM format",
-            Reason::NoKey => {
+            Self::NotPem => "the file is not in PEM format",
+            Self::NoCertificate => "the file holds no certificate in PEM format",
+            Self::NoKey => {
                 "the file holds no private key in PEM format (PKCS#8, PKCS#1 or SEC1, not encrypted)"
             }
-            Reason::UnusableCertificate => "the certificate is damaged or of a kind that cannot be used",
-            Reason::UnusableKey => "the private key is damaged or of a kind that cannot be used",
-            Reason::OtherKey => "the key of another certificate than the first one in the certificate's file",
-            Reason::UnusableAuthority => "a certificate in the file is not one of an authority",
+            Self::UnusableCertificate => "the certificate is damaged or of a kind that cannot be used",
+            Self::UnusableKey => "the private key is damaged or of a kind that cannot be used",
+            Self::OtherKey => "the key of another certificate than the first one in the certificate's file",
+            Self::UnusableAuthority => "a certificate in the file is not one of an authority",
         })
     }
 }

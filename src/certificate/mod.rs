@@ -10,5 +10,5 @@ pub(crate) use self::pair::{Unfit, certify};
 #[cfg(feature = "standalone")]
 pub(crate) use self::{
     expiry::expiry_warning,
-    files::{File, Mistake, Reason, certificates, read_pair},
+    files::{File, LARGEST, Mistake, Reason, certificates, read_pair},
 };

@@ -1,6 +1,9 @@
 //! A new connection to a provider: name, TCP, TLS.
 
-use super::endpoint::{Endpoint, Http2};
+use super::{
+    causes::causes,
+    endpoint::{Endpoint, Http2},
+};
 use crate::fault::{Cause, UpstreamFault, UpstreamKind};
 use http::Uri;
 use hyper::rt::{Read, Write};
@@ -116,23 +119,16 @@ impl Connector {
 
 /// The step that failed, from what the connectors tell of it.
 fn cause_of(error: &(dyn Error + 'static)) -> Cause {
-    let mut next = Some(error);
     let mut cause = Cause::Connect;
-    while let Some(error) = next {
+    for error in causes(error) {
         #[cfg(feature = "tls")]
         if error.is::<rustls::Error>() {
             return Cause::Tls;
-        }
-        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref()) {
-            // An I/O error hides the error inside it.
-            next = Some(inner);
-            continue;
         }
         if error.to_string().starts_with("dns error") {
             // hyper-util's connector has no type for it; the word only goes to the log.
             cause = Cause::Dns;
         }
-        next = error.source();
     }
     cause
 }

@@ -52,6 +52,7 @@
 //! That is the server's work, which knows the peer.
 
 mod body;
+mod causes;
 mod connect;
 mod endpoint;
 mod exchange;

@@ -1,6 +1,9 @@
 //! TLS to providers.
 
-use super::endpoint::{Endpoint, Http2, InvalidEndpoint};
+use super::{
+    causes::causes,
+    endpoint::{Endpoint, Http2, InvalidEndpoint},
+};
 use crate::certificate::{Unfit, certify};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -14,7 +17,7 @@ use rustls::{
 use std::{
     borrow::Cow,
     error::Error,
-    fmt, io,
+    fmt,
     sync::{Arc, OnceLock},
 };
 
@@ -222,19 +225,7 @@ pub(super) fn why(error: &(dyn Error + 'static)) -> &'static str {
 
 /// The error of TLS inside this one.
 fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // An I/O error hides the error inside it.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
+    causes(error).find_map(|error| error.downcast_ref())
 }
 
 /// Whether a provider has refused our certificate, or that we have none. In TLS 1.3 it does so when the handshake is over for
@@ -262,6 +253,7 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     fn alert(alert: AlertDescription) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(alert))

@@ -103,7 +103,7 @@ pub(crate) enum InvalidPlan {
     Catalog(InvalidCatalog),
     Route { name: String, error: InvalidRoute },
     Endpoint { upstream: String, error: InvalidEndpoint },
-    Roots { upstream: String, error: rustls::pki_types::pem::Error },
+    Roots { upstream: String, error: certificate::Reason },
     ClientCertificate { upstream: String, mistakes: Vec<certificate::Mistake> },
     Profile { upstream: String, error: InvalidProfile },
     Limit { name: String, error: InvalidQuota },

@@ -19,10 +19,7 @@ use crate::{
     profile::{self, InvalidProfile, Profile},
     upstream::{Attempt, AttemptListener, Backoff, Ejection, Settings},
 };
-use rustls::{
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::crypto::ring;
 use std::{num::NonZeroU32, path::Path, sync::Arc};
 
 impl PlannedUpstream {
@@ -99,8 +96,8 @@ pub(super) fn plan(
 fn roots(name: &str, upstream: &config::Upstream) -> Result<Roots, InvalidPlan> {
     let Some(path) = &upstream.ca_file else { return Ok(Roots::system()) };
     let upstream = || name.to_owned();
-    let certificates =
-        read_pem(path).map_err(|error| InvalidPlan::Roots { upstream: upstream(), error })?;
+    let certificates = certificate::certificates(path)
+        .map_err(|error| InvalidPlan::Roots { upstream: upstream(), error })?;
     Roots::given(certificates)
         .map_err(|error| InvalidPlan::Endpoint { upstream: upstream(), error })
 }
@@ -228,8 +225,4 @@ fn client_certificate(
             upstream: upstream.to_owned(),
             mistakes,
         })
-}
-
-fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
-    CertificateDer::pem_file_iter(path)?.collect()
 }

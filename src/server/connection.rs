@@ -2,9 +2,9 @@
 
 use super::{
     Stack,
-    edge::{Client, Edge, Source},
+    edge::{Client, Edge},
     generation::{Current, Generation},
-    proxy_protocol::ProxyProtocol,
+    proxy_protocol::{ProxyProtocol, Source},
     scan::{ConnState, Protocol, Rewind, ScanIo, detect},
     stall::Stall,
     tls::{Handshake, Shown, Tls},
@@ -22,7 +22,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
@@ -43,7 +43,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 struct Accepted<S> {
     /// What was served with when it was accepted: how its bytes are read, and its deadlines, stay as they were then.
     generation: Arc<Generation<S>>,
-    from: Source,
+    source: Source,
     /// Its place among those that may be at a time.
     place: Hold,
     state: Arc<ConnState>,
@@ -72,19 +72,17 @@ impl<S: Stack> Connections<S> {
         place: Hold,
     ) {
         let _present = Present::new(&self.gauges, |worker| &worker.connections);
-        let (generation, mut source) = (self.generation(), peer);
-        if let Some(protocol) = &generation.options.proxy_protocol {
-            let patience = generation.options.limits.header_timeout;
+        let generation = self.generation();
+        let source = match &generation.options.proxy_protocol {
+            None => Some(Source::direct(peer.ip())),
             // In a box of its own, as TLS is.
-            match Box::pin(self.source(protocol, &mut stream, peer, patience)).await {
-                Some(said) => source = said,
-                None => return,
+            Some(protocol) => {
+                let patience = generation.options.limits.header_timeout;
+                Box::pin(self.source(protocol, &mut stream, peer.ip(), patience)).await
             }
-        }
-        let asked = generation.options.proxy_protocol.as_ref().and_then(|p| p.asks(peer.ip()));
-        let has_header = asked.unwrap_or(false);
-        let from = Source { address: source.ip(), peer: peer.ip(), has_header };
-        let accepted = Accepted { generation, from, place, state: Arc::default() };
+        };
+        let Some(source) = source else { return };
+        let accepted = Accepted { generation, source, place, state: Arc::default() };
         match accepted.generation.options.tls.clone() {
             None => {
                 let stream = accepted.watched(stream);
@@ -100,9 +98,9 @@ impl<S: Stack> Connections<S> {
         &self,
         protocol: &ProxyProtocol,
         stream: &mut TcpStream,
-        peer: SocketAddr,
+        peer: IpAddr,
         patience: Duration,
-    ) -> Option<SocketAddr> {
+    ) -> Option<Source> {
         tokio::select! {
             source = protocol.source(stream, peer, patience) => source,
             () = self.drain.begun() => None,
@@ -133,7 +131,7 @@ impl<S: Stack> Connections<S> {
         accepted: Accepted<S>,
         shown: Option<Shown>,
     ) {
-        let Accepted { generation, from, place, state } = accepted;
+        let Accepted { generation, source, place, state } = accepted;
         // Over TLS too: what is spoken counts, whatever ALPN has agreed on.
         let first = detect(&mut stream, generation.options.limits.header_timeout);
         let detected = tokio::select! {
@@ -152,7 +150,7 @@ impl<S: Stack> Connections<S> {
         let edge = Edge::new(
             self,
             generation.clone(),
-            Client { from, shown },
+            Client { source, shown },
             state,
             place,
             (protocol == Protocol::Http2).then(Arc::default),

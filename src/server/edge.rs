@@ -6,6 +6,7 @@ use super::{
     generation::{Current, Generation},
     ingress::{Ingress, Peer},
     progress::{Answers, Progress},
+    proxy_protocol::Source,
     record::Record,
     scan::ConnState,
     tls::Shown,
@@ -26,7 +27,6 @@ use std::{
     convert::Infallible,
     error::Error,
     future::Future,
-    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -60,28 +60,12 @@ struct Latest<S> {
 
 /// The other end of the connection, whatever is made of it.
 pub(super) struct Client {
-    pub(super) from: Source,
+    pub(super) source: Source,
     /// What it has shown of itself; `None` without TLS.
     pub(super) shown: Option<Shown>,
 }
 
-/// Where a connection comes from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Source {
-    pub(super) address: IpAddr,
-    /// Who has made the connection: the same, unless a load balancer has said whom it is for.
-    pub(super) peer: IpAddr,
-    /// Whether it began with what a load balancer says.
-    pub(super) has_header: bool,
-}
-
 impl Client {
-    /// Whether what was believed of where it comes from still is.
-    fn is_believed(&self, options: &Options) -> bool {
-        let asked = options.proxy_protocol.as_ref().map(|protocol| protocol.asks(self.from.peer));
-        asked.unwrap_or(Some(false)) == Some(self.from.has_header)
-    }
-
     /// Whether it would be let in as it was: what it need not show then it may have to now, and whose certificates are good may be others.
     fn is_known(&self, options: &Options) -> bool {
         match (&self.shown, &options.tls) {
@@ -93,13 +77,12 @@ impl Client {
 }
 
 impl<S> Latest<S> {
-    fn new(generation: Arc<Generation<S>>, client: &Client) -> Self {
-        let options = &generation.options;
-        let (is_believed, is_known) = (client.is_believed(options), client.is_known(options));
-        let shown = client.shown.as_ref();
-        let principal = shown.filter(|_| is_known).and_then(|s| options.certified.find(&s.names));
-        let Source { address, peer, .. } = client.from;
-        let address = if is_believed { address } else { peer };
+    fn new(generation: Arc<Generation<S>>, client: &Client, is_known: bool) -> Self {
+        let (options, Client { source, shown }) = (&generation.options, client);
+        let is_believed = source.is_believed(options.proxy_protocol.as_ref());
+        let names = shown.as_ref().filter(|_| is_known).map(|shown| &shown.names);
+        let principal = names.and_then(|names| options.certified.find(names));
+        let address = if is_believed { source.address } else { source.peer };
         let peer = Peer::new(address, shown.is_some(), &options.trusted_proxies);
         Self { peer: Arc::new(peer.known_as(principal)), is_believed, is_known, generation }
     }
@@ -117,7 +100,7 @@ impl<S: Stack> Edge<S> {
         Self {
             current: connections.current.clone(),
             number: connections.number,
-            latest: RefCell::new(Latest::new(generation, &client)),
+            latest: RefCell::new(Latest::new(generation, &client, true)),
             client,
             state,
             place,
@@ -134,7 +117,7 @@ impl<S: Stack> Edge<S> {
         // Authorities change without the rest.
         let is_known = self.client.is_known(&generation.options);
         if !Arc::ptr_eq(generation, &latest.generation) || is_known != latest.is_known {
-            *latest = Latest::new(generation.clone(), &self.client);
+            *latest = Latest::new(generation.clone(), &self.client, is_known);
         }
         if !(latest.is_believed && latest.is_known) {
             self.state.leave();

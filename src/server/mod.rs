@@ -113,7 +113,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// For one worker: what requests count references of is its own, so that no two cores write to one place for them.
+    /// For one worker: what requests count references of is its own, so that no two cores write to one place for them. But for the log, which all of
+    /// them write to anyway.
     fn worker(&self) -> Self {
         Self {
             catalog: Arc::new((*self.catalog).clone()),

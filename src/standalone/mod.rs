@@ -25,7 +25,7 @@ use self::{
 use crate::{
     config::Config,
     gateway::Process,
-    server::{Drain, Listeners, StartError, Threads, Workers},
+    server::{Drain, Listeners, StartError, Threads, Workers, access_log::AccessLog},
     signal::Signal,
 };
 use arc_swap::ArcSwap;
@@ -53,9 +53,10 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
     let stopping = Signal::default();
     let drain = Drain { begin: Signal::default(), cut_off: process.cut_off.clone() };
     // A line for people is made by whoever makes the others.
-    let lines = (!io::stderr().is_terminal()).then(Arc::default);
+    let lines = (!io::stderr().is_terminal()).then(Arc::<AccessLog>::default);
     let stores = OpenStores::default();
-    let mut parts = Parts::new(stores.0.clone(), lines, stopping.clone(), drain.begin.clone());
+    let mut parts =
+        Parts::new(stores.0.clone(), lines.clone(), stopping.clone(), drain.begin.clone());
     let built = parts.build(&config, &process, None)?;
 
     let listeners = listen("server.listen", server.listen, count)?;
@@ -76,6 +77,7 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
     })?;
 
     process.metrics.config_loaded(true);
+    let config = Arc::new(config);
     let pages = Arc::new(ArcSwap::from_pointee(parts.adopt(built, &config)));
     let in_effect = Arc::new(ArcSwap::from_pointee(InEffect { config, plan }));
     let keeper = Keeper {
@@ -94,6 +96,7 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
         admin,
         pages,
         process,
+        lines,
         in_effect,
         stopping,
         drain,

@@ -14,7 +14,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 /// The pages about this configuration; `address` is where they are.
 pub(super) fn admin(
-    config: &Config,
+    config: &Arc<Config>,
     plan: &Arc<Plan>,
     stores: &Stores,
     tls: Option<Arc<Tls>>,
@@ -47,9 +47,14 @@ fn not_ready(plan: &Plan, stopping: &Signal, ledger: &Health) -> Vec<String> {
     reasons.into_iter().filter(|(is, _)| *is).map(|(_, reason)| reason.to_owned()).collect()
 }
 
-fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores, tls: Option<Arc<Tls>>) -> Vec<Page> {
+fn pages(
+    config: &Arc<Config>,
+    plan: &Arc<Plan>,
+    stores: &Stores,
+    tls: Option<Arc<Tls>>,
+) -> Vec<Page> {
     let (endpoints, unmatched) = (plan.clone(), plan.clone());
-    let effective = config.effective();
+    let effective = config.clone();
     vec![
         Page {
             path: "/metrics",
@@ -59,7 +64,7 @@ fn pages(config: &Config, plan: &Arc<Plan>, stores: &Stores, tls: Option<Arc<Tls
         },
         Page::json("/endpoints", move || endpoints.endpoints_report()),
         Page::json("/unmatched", move || unmatched.unmatched_report()),
-        Page::json("/config", move || effective.clone()),
+        Page::json("/config", move || effective.effective()),
     ]
 }
 

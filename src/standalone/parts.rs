@@ -26,7 +26,7 @@ pub(super) struct Parts {
     /// The last ones of each are in use; those before finish what they are at.
     relays: Vec<RelayThread>,
     traces: Vec<(config::Traces, Traces)>,
-    pub(super) lines: Option<Arc<AccessLog>>,
+    lines: Option<Arc<AccessLog>>,
     /// Where the admin listener is.
     pub(super) admin_address: Option<SocketAddr>,
     /// Begins with the signal to stop.
@@ -93,19 +93,24 @@ impl Parts {
     }
 
     /// Uses what was built for this configuration from now on. What the admin listener tells of it.
-    pub(super) fn adopt(&mut self, built: Built, config: &Config) -> Admin {
-        let Built { plan, certificates, relay, traces, .. } = built;
+    pub(super) fn adopt(&mut self, built: Built, config: &Arc<Config>) -> Admin {
+        let Built { plan, options, certificates, relay, traces } = built;
         self.certificates = certificates;
         self.relays.retain(|relay| !relay.has_ended());
         self.relays.iter().for_each(RelayThread::stop);
         self.relays.extend(relay);
-        self.traces.retain(|(_, traces)| !traces.are_over());
+        self.traces.retain(|(_, traces)| {
+            let are_used = traces.are_used();
+            if !are_used {
+                traces.stop();
+            }
+            are_used
+        });
         if self.traces.last().is_none_or(|(used, _)| !used.are_same(&config.traces)) {
             self.traces.push((config.traces.clone(), traces));
         }
-        let tls = self.certificates.as_ref().map(|certificates| certificates.tls.clone());
         let stores = self.stores();
-        pages::admin(config, &plan, &stores, tls, &self.stopping, self.admin_address)
+        pages::admin(config, &plan, &stores, options.tls, &self.stopping, self.admin_address)
     }
 
     fn stores(&self) -> MutexGuard<'_, Stores> {
@@ -137,12 +142,9 @@ impl Parts {
     ///
     /// When some of it has panicked.
     pub(super) fn join(self) -> Result<(), Failure> {
-        self.relays.into_iter().try_for_each(RelayThread::join)?;
-        if let Some(lines) = self.lines {
-            lines.flush();
-        }
+        let ended = self.relays.into_iter().try_for_each(RelayThread::join);
         self.traces.iter().for_each(|(_, traces)| traces.stop());
-        Ok(())
+        ended
     }
 
     /// How the listener treats its clients.

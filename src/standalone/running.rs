@@ -81,6 +81,8 @@ pub(crate) struct Running {
     pub(super) admin: Option<Listeners>,
     pub(super) pages: Arc<ArcSwap<Admin>>,
     pub(super) process: Process,
+    /// Where lines of requests are collected.
+    pub(super) lines: Option<Arc<AccessLog>>,
     pub(super) in_effect: Arc<ArcSwap<InEffect>>,
     /// Begins with the signal to stop.
     pub(super) stopping: Signal,
@@ -182,7 +184,7 @@ impl Running {
         for socket in self.admin.take().into_iter().flatten() {
             tokio::spawn(admin::serve(socket, self.pages.clone()));
         }
-        if let Some(lines) = self.keeper.lines() {
+        if let Some(lines) = self.lines.clone() {
             tokio::spawn(every(access_log::INTERVAL, move || AccessLog::flush(&lines)));
         }
         let metrics = self.process.metrics.clone();
@@ -192,6 +194,9 @@ impl Running {
     fn join(self) -> Result<(), Failure> {
         // One that has failed does not keep the others from their end.
         let ended = [join(self.threads), self.keeper.join()];
+        if let Some(lines) = self.lines {
+            lines.flush();
+        }
         ended.into_iter().collect::<Result<(), _>>()?;
         tracing::info!("stopped");
         Ok(())

@@ -95,13 +95,9 @@ impl Traces {
         })
     }
 
-    /// Whether nobody records but who asks; what is left is sent then.
-    pub(crate) fn are_over(&self) -> bool {
-        let is_over = self.tracer.as_ref().is_none_or(|tracer| Arc::strong_count(tracer) == 1);
-        if is_over {
-            self.stop();
-        }
-        is_over
+    /// Whether somebody records besides who asks.
+    pub(crate) fn are_used(&self) -> bool {
+        self.tracer.as_ref().is_some_and(|tracer| Arc::strong_count(tracer) > 1)
     }
 
     /// Sends what is left, as far as the collector takes it in time.

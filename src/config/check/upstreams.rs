@@ -1,6 +1,7 @@
 //! `[upstream.NAME]`.
 use super::{Checker, bodies::reads_bodies, known_names};
 use crate::{
+    certificate,
     config::{
         Config, Duplicates, Endpoint, FieldName, Route, Timeout, Upstream,
         diagnostic::Severity,
@@ -288,11 +289,9 @@ fn has_bodies(route: &Route) -> bool {
     methods.is_none_or(|methods| methods.iter().any(|method| !without.contains(method)))
 }
 
-/// The largest file of authorities to read: all of a system are a hundredth of it.
-const LARGEST_CA: u64 = 16 << 20;
-
 pub(super) fn check_ca_file(file: &Path) -> Result<(), String> {
-    let bytes = regular_file::read(file, LARGEST_CA).map_err(|error| source::unreadable(&error))?;
+    let bytes = regular_file::read(file, certificate::LARGEST)
+        .map_err(|error| source::unreadable(&error))?;
     let marker = b"-----BEGIN CERTIFICATE-----";
     match bytes.windows(marker.len()).any(|window| window == marker) {
         true => Ok(()),

@@ -31,6 +31,32 @@ pub(crate) struct ProxyProtocol {
     pub(crate) required: bool,
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) address: IpAddr,
+    /// Who has made the connection: the same, unless a load balancer has said whom it is for.
+    pub(super) peer: IpAddr,
+    /// Whether it began with what a load balancer says.
+    has_header: bool,
+}
+
+impl Source {
+    /// From the peer itself.
+    pub(super) const fn direct(peer: IpAddr) -> Self {
+        Self { address: peer, peer, has_header: false }
+    }
+
+    /// Whether a connection of this peer would begin like that, where headers are expected like this; `None`: of nobody.
+    pub(super) fn is_believed(&self, protocol: Option<&ProxyProtocol>) -> bool {
+        match protocol.map_or(Beginning::NoHeader, |protocol| protocol.beginning(self.peer)) {
+            Beginning::Header => self.has_header,
+            Beginning::NoHeader => !self.has_header,
+            Beginning::Refused => false,
+        }
+    }
+}
+
 /// How the connection of a peer begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beginning {
@@ -51,25 +77,16 @@ impl ProxyProtocol {
         }
     }
 
-    /// Whether a connection of this peer begins with a header; `None` if there is none of it.
-    pub(super) fn asks(&self, peer: IpAddr) -> Option<bool> {
-        match self.beginning(peer) {
-            Beginning::Header => Some(true),
-            Beginning::NoHeader => Some(false),
-            Beginning::Refused => None,
-        }
-    }
-
     /// Who is at the other end of this connection: its peer, or whom the peer names. Of what follows the header nothing is read.
     /// `None`: the connection is over.
     pub(super) async fn source(
         &self,
         stream: &mut TcpStream,
-        peer: SocketAddr,
+        peer: IpAddr,
         within: Duration,
-    ) -> Option<SocketAddr> {
-        match self.beginning(peer.ip()) {
-            Beginning::NoHeader => return Some(peer),
+    ) -> Option<Source> {
+        match self.beginning(peer) {
+            Beginning::NoHeader => return Some(Source::direct(peer)),
             Beginning::Refused => {
                 hush(stream);
                 tracing::debug!("a peer that is not in `server.proxy_protocol_from` was refused");
@@ -78,7 +95,10 @@ impl ProxyProtocol {
             Beginning::Header => {}
         }
         let error = match timeout(within, read(stream)).await {
-            Ok(Ok(Some(source))) => return Some(source.unwrap_or(peer)),
+            Ok(Ok(Some(said))) => {
+                let address = said.map_or(peer, |said| said.ip());
+                return Some(Source { address, peer, has_header: true });
+            }
             Ok(Ok(None)) => return None,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it took too long".to_owned(),
@@ -146,6 +166,13 @@ mod tests {
             for (is_required, want) in [(false, listed), (true, required)] {
                 let protocol = ProxyProtocol { from: from.clone(), required: is_required };
                 assert_eq!(protocol.beginning(peer), want, "{peer} {is_required}");
+                for has_header in [true, false] {
+                    let source = Source { has_header, ..Source::direct(peer) };
+                    let beginning =
+                        if has_header { Beginning::Header } else { Beginning::NoHeader };
+                    assert_eq!(source.is_believed(Some(&protocol)), beginning == want, "{peer}");
+                    assert_eq!(source.is_believed(None), !has_header, "{peer}");
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Diagnostic, Errors, Loaded},
     file_stamps::FileStamps,
     gateway::{Plan, Process},
-    server::{Options, access_log::AccessLog, admin::Admin},
+    server::{Options, admin::Admin},
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A configuration that is served.
 #[derive(Debug)]
 pub(super) struct InEffect {
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
     pub(super) plan: Arc<Plan>,
 }
 
@@ -71,14 +71,13 @@ impl Keeper {
         source: Option<Source>,
         ended: UnboundedSender<()>,
     ) -> io::Result<KeeperThread> {
-        let lines = self.parts.lines.clone();
         let (commands, commanded) = mpsc::channel();
         let work = move || {
             let _broken = Broken(ended);
             self.run(source, &commanded)
         };
         let thread = thread::Builder::new().name("configuration".to_owned()).spawn(work)?;
-        Ok(KeeperThread { commands: Some(commands), thread: Some(thread), lines })
+        Ok(KeeperThread { commands: Some(commands), thread: Some(thread) })
     }
 
     fn run(mut self, mut source: Option<Source>, commanded: &Receiver<()>) -> Self {
@@ -153,7 +152,7 @@ impl Keeper {
         if self.parts.stopping.has_begun() {
             return Err(Refusal::Stopping);
         }
-        let plan = built.plan.clone();
+        let (plan, config) = (built.plan.clone(), Arc::new(config));
         (self.install)(&plan, &built.options);
         self.pages.store(Arc::new(self.parts.adopt(built, &config)));
         self.in_effect.store(Arc::new(InEffect { config, plan }));
@@ -177,7 +176,6 @@ pub(super) struct KeeperThread {
     /// `None` when it is to end.
     commands: Option<Sender<()>>,
     thread: Option<JoinHandle<Keeper>>,
-    lines: Option<Arc<AccessLog>>,
 }
 
 impl KeeperThread {
@@ -187,11 +185,6 @@ impl KeeperThread {
             // A thread that has panicked reads nothing any more; that was reported there.
             let _ = commands.send(());
         }
-    }
-
-    /// Where lines of requests are collected.
-    pub(super) fn lines(&self) -> Option<Arc<AccessLog>> {
-        self.lines.clone()
     }
 
     /// From here on nothing is taken up.
