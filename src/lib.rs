@@ -99,6 +99,7 @@ mod first_look;
 pub mod forward;
 #[cfg(feature = "standalone")]
 mod gateway;
+mod hex;
 #[cfg(feature = "idempotency")]
 pub mod idempotency;
 #[cfg(any(feature = "profile", feature = "validate"))]

@@ -1,5 +1,6 @@
 //! The id of a request: taken from its client if it is sane, else made.
 
+use crate::hex;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The field that carries the id, in requests and answers.
@@ -32,12 +33,8 @@ fn is_sane(id: &[u8]) -> bool {
 
 /// 32 hexadecimal digits that nothing else has.
 pub(crate) fn generate() -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut id = [0; 32];
-    for (pair, byte) in id.chunks_exact_mut(2).zip(fastrand::u128(..).to_ne_bytes()) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
-    }
+    hex::write(&mut id, &fastrand::u128(..).to_ne_bytes());
     HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("0"))
 }
 

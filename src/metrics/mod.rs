@@ -3,25 +3,27 @@
 //! Labels are names out of the configuration and words of ours: never a key, an account, a path or the id of a task. So there are as many series as the
 //! configuration and the catalog make, whatever callers send. Names and units are OpenTelemetry's where it has them.
 //!
-//! A request costs a few additions: whoever counts has looked up where at the start.
+//! A request costs a few additions: whoever counts has looked up where at the start, and no other core counts there.
 
 mod names;
 mod route;
+mod tally;
 
 #[cfg(feature = "otlp")]
 pub(crate) use self::route::known as known_method;
 pub(crate) use self::route::{Ended, RouteMetrics};
 
-use self::names::{BUCKETS, Named};
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
-use metrics_exporter_prometheus::{
-    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+use self::{
+    names::Named,
+    tally::{Count, RouteDurations, Tallies},
 };
+use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::{
     collections::BTreeSet,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -35,9 +37,11 @@ struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     /// Of each worker.
-    workers: std::sync::Mutex<Vec<Arc<WorkerGauges>>>,
+    workers: Mutex<Vec<Arc<WorkerGauges>>>,
+    /// What workers count for every request.
+    tallies: Mutex<Tallies>,
     /// Of which it was told whether they answer.
-    stores: std::sync::Mutex<BTreeSet<&'static str>>,
+    stores: Mutex<BTreeSet<&'static str>>,
 }
 
 /// What one worker has at present. Each has its own: no two cores write to one place for every request.
@@ -69,26 +73,19 @@ const METADATA: Metadata<'static> = Metadata::new("tollgate", Level::INFO, None)
 impl Metrics {
     /// Nothing is counted yet.
     pub(crate) fn new() -> Self {
-        let builder = names::HISTOGRAMS.iter().fold(PrometheusBuilder::new(), |builder, of| {
-            builder
-                .set_buckets_for_metric(Matcher::Full(of.name.to_owned()), BUCKETS)
-                .unwrap_or_else(|_| unreachable!("there are buckets"))
-        });
-        let recorder = builder.build_recorder();
+        let recorder = PrometheusBuilder::new().build_recorder();
         for Named { name, help } in names::all() {
             recorder.describe_counter((*name).into(), None, (*help).into());
         }
         for Named { name, help } in names::GAUGES {
             recorder.describe_gauge((*name).into(), None, (*help).into());
         }
-        for Named { name, help } in names::HISTOGRAMS {
-            recorder.describe_histogram((*name).into(), None, (*help).into());
-        }
         let handle = recorder.handle();
         let metrics = Self(Arc::new(Inner {
             recorder,
             handle,
             workers: Default::default(),
+            tallies: Default::default(),
             stores: Default::default(),
         }));
         metrics.gauge(&names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
@@ -97,11 +94,7 @@ impl Metrics {
 
     pub(crate) fn worker(&self) -> Arc<WorkerGauges> {
         let gauges = Arc::<WorkerGauges>::default();
-        self.0
-            .workers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(gauges.clone());
+        lock(&self.0.workers).push(gauges.clone());
         gauges
     }
 
@@ -113,8 +106,15 @@ impl Metrics {
         self.0.recorder.register_gauge(&key(of, labels), &METADATA)
     }
 
-    fn histogram(&self, of: &Named, labels: &[(&'static str, &str)]) -> Histogram {
-        self.0.recorder.register_histogram(&key(of, labels), &METADATA)
+    /// A cell of a counter for one worker alone.
+    fn count(&self, of: &Named, labels: &[(&'static str, &str)]) -> Arc<Count> {
+        let register = |key: &Key| self.0.recorder.register_counter(key, &METADATA);
+        lock(&self.0.tallies).count(key(of, labels), register)
+    }
+
+    /// A cell of a route's histograms for one worker alone.
+    fn durations(&self, route: &str) -> Arc<RouteDurations> {
+        lock(&self.0.tallies).durations(route)
     }
 
     /// Attempts at an endpoint, by what becomes of them.
@@ -160,7 +160,7 @@ impl Metrics {
 
     /// Whether a store answers; `None` where it is not used. What is said once cannot be unsaid, so that one that is not used any more is as good as up.
     pub(crate) fn set_store_up(&self, store: &'static str, up: Option<bool>) {
-        let mut used = self.0.stores.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut used = lock(&self.0.stores);
         if up.is_some() {
             used.insert(store);
         } else if !used.contains(store) {
@@ -183,20 +183,20 @@ impl Metrics {
         self.gauge(&names::BUFFERED, &[]).set(bytes as f64);
     }
 
-    /// Takes what was measured since the last time into the buckets: to be done every few seconds, whoever asks or not.
-    pub(crate) fn keep_up(&self) {
-        self.0.handle.run_upkeep();
-    }
-
     /// All of it, as text.
     pub(crate) fn render(&self) -> String {
-        let workers = self.0.workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let workers = lock(&self.0.workers);
         let sum = |of: fn(&WorkerGauges) -> &AtomicUsize| {
             workers.iter().map(|worker| of(worker).load(Ordering::Relaxed)).sum::<usize>() as f64
         };
         self.gauge(&names::CONNECTIONS, &[]).set(sum(|worker| &worker.connections));
         self.gauge(&names::ACTIVE, &[]).set(sum(|worker| &worker.requests));
-        self.0.handle.render()
+        drop(workers);
+        let tallies = lock(&self.0.tallies);
+        tallies.export();
+        let mut text = self.0.handle.render();
+        tallies.render(&mut text);
+        text
     }
 }
 
@@ -204,6 +204,11 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
+}
+
+/// What is behind it is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Since 1970.
@@ -243,8 +248,7 @@ mod tests {
         assert!(!text.contains("store=\"keys\""));
         metrics.set_store_up("ledger", None);
         assert!(metrics.render().contains("tollgate_store_up{store=\"ledger\"} 1"));
-        let mut all: Vec<_> =
-            names::all().chain(names::GAUGES).chain(names::HISTOGRAMS).map(|n| n.name).collect();
+        let mut all: Vec<_> = names::all().chain(names::GAUGES).map(|named| named.name).collect();
         all.sort_unstable();
         assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{all:?}");
     }

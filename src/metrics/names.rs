@@ -1,5 +1,7 @@
 //! What each number is called, which tells in what it is counted, and what it says.
 
+use std::time::Duration;
+
 pub(super) struct Named {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
@@ -10,9 +12,25 @@ const fn named(name: &'static str, help: &'static str) -> Named {
 }
 
 /// From a millisecond to ten minutes: providers of images take their time.
-pub(super) const BUCKETS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-    120.0, 300.0, 600.0,
+pub(super) const BUCKETS: [Duration; 18] = [
+    Duration::from_micros(1_000),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_millis(1_000),
+    Duration::from_millis(2_500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+    Duration::from_secs(300),
+    Duration::from_secs(600),
 ];
 
 pub(super) const REQUESTS: Named = named(
@@ -107,4 +125,3 @@ pub(super) const GAUGES: &[Named] = &[
     STORE_UP,
     ENDPOINT_STATE,
 ];
-pub(super) const HISTOGRAMS: &[Named] = &[DURATION, PROVIDER, OWN];

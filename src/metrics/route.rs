@@ -1,10 +1,12 @@
-use super::{Metrics, names};
+use super::{
+    Metrics, names,
+    tally::{Count, RouteDurations},
+};
 use crate::{
     Fault,
     fault::{Kind, Source},
 };
 use http::{Method, StatusCode};
-use metrics::{Counter, Histogram};
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -18,12 +20,10 @@ pub(crate) struct RouteMetrics {
     path: Arc<str>,
     metrics: Metrics,
     /// Those that have come up so far: there are few.
-    requests: Mutex<Vec<(Outcome, Counter)>>,
-    whole: Histogram,
-    provider: Histogram,
-    own: Histogram,
-    bytes: Counter,
-    broken: Counter,
+    requests: Mutex<Vec<(Outcome, Arc<Count>)>>,
+    durations: Arc<RouteDurations>,
+    bytes: Arc<Count>,
+    broken: Arc<Count>,
     /// Those that are looked at before the key, and those behind it.
     limits: [Vec<Limit>; 2],
 }
@@ -39,8 +39,8 @@ struct Outcome {
 
 struct Limit {
     name: Box<str>,
-    admitted: Counter,
-    refused: Counter,
+    admitted: Arc<Count>,
+    refused: Arc<Count>,
 }
 
 /// A request that has its answer.
@@ -62,7 +62,7 @@ impl RouteMetrics {
         let route = [("http_route", name)];
         let limit = |limit: &String| {
             let decision = |decision| {
-                metrics.counter(&names::LIMITS, &[("limit", limit), ("decision", decision)])
+                metrics.count(&names::LIMITS, &[("limit", limit), ("decision", decision)])
             };
             Limit {
                 name: (**limit).into(),
@@ -75,11 +75,9 @@ impl RouteMetrics {
             path: "".into(),
             metrics: metrics.clone(),
             requests: Mutex::default(),
-            whole: metrics.histogram(&names::DURATION, &route),
-            provider: metrics.histogram(&names::PROVIDER, &route),
-            own: metrics.histogram(&names::OWN, &route),
-            bytes: metrics.counter(&names::BYTES, &route),
-            broken: metrics.counter(&names::BROKEN, &route),
+            durations: metrics.durations(name),
+            bytes: metrics.count(&names::BYTES, &route),
+            broken: metrics.count(&names::BROKEN, &route),
             limits: limits.map(|names| names.iter().map(limit).collect()),
         }
     }
@@ -104,21 +102,21 @@ impl RouteMetrics {
     /// The head of an answer leaves.
     pub(crate) fn answered(&self, ended: &Ended<'_>) {
         let Ended { method, status, fault, passed, took, provider } = *ended;
-        let of_fault = fault.map(|fault| (fault.kind(), fault.raised_by()));
-        let outcome = Outcome { method: known(method), status, fault: of_fault };
+        let fault_kind = fault.map(|fault| (fault.kind(), fault.raised_by()));
+        let outcome = Outcome { method: known(method), status, fault: fault_kind };
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         match requests.iter().find(|(known, _)| *known == outcome) {
-            Some((_, counter)) => counter.increment(1),
+            Some((_, count)) => count.add(1),
             None => {
-                let counter = self.counter_of(&outcome);
-                counter.increment(1);
-                requests.push((outcome, counter));
+                let count = self.count_of(&outcome);
+                count.add(1);
+                requests.push((outcome, count));
             }
         }
         drop(requests);
-        self.own.record(took.saturating_sub(provider.unwrap_or_default()));
+        self.durations.own.record(took.saturating_sub(provider.unwrap_or_default()));
         if let Some(provider) = provider {
-            self.provider.record(provider);
+            self.durations.provider.record(provider);
         }
         let refused_by = match fault {
             Some(Fault::RateLimited { quota, .. } | Fault::ConcurrencyLimited { quota }) => {
@@ -129,9 +127,9 @@ impl RouteMetrics {
         for (side, limits) in (1..).zip(&self.limits) {
             for limit in limits {
                 if refused_by.is_some_and(|quota| **quota == *limit.name) {
-                    limit.refused.increment(1);
+                    limit.refused.add(1);
                 } else if passed >= side {
-                    limit.admitted.increment(1);
+                    limit.admitted.add(1);
                 }
             }
         }
@@ -139,14 +137,14 @@ impl RouteMetrics {
 
     /// The answer is at its end, after so much of its body.
     pub(crate) fn ended(&self, took: Duration, bytes: u64, is_whole: bool) {
-        self.whole.record(took);
-        self.bytes.increment(bytes);
+        self.durations.whole.record(took);
+        self.bytes.add(bytes);
         if !is_whole {
-            self.broken.increment(1);
+            self.broken.add(1);
         }
     }
 
-    fn counter_of(&self, outcome: &Outcome) -> Counter {
+    fn count_of(&self, outcome: &Outcome) -> Arc<Count> {
         let (fault, source) = match outcome.fault {
             Some((kind, source)) => (kind.map_or("custom", Kind::as_str), source.as_str()),
             None => ("", ""),
@@ -158,25 +156,22 @@ impl RouteMetrics {
             ("fault", fault),
             ("source", source),
         ];
-        self.metrics.counter(&names::REQUESTS, &labels)
+        self.metrics.count(&names::REQUESTS, &labels)
     }
 }
 
 /// Methods that anybody can make up are one.
 pub(crate) fn known(method: &Method) -> Method {
-    let known = [
-        Method::GET,
-        Method::POST,
-        Method::PUT,
-        Method::DELETE,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::PATCH,
-    ];
-    match known.contains(method) {
-        true => method.clone(),
+    match *method {
+        Method::GET
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::HEAD
+        | Method::OPTIONS
+        | Method::PATCH => method.clone(),
         // As OpenTelemetry calls them.
-        false => Method::from_bytes(b"_OTHER").unwrap_or_default(),
+        _ => Method::from_bytes(b"_OTHER").unwrap_or_default(),
     }
 }
 

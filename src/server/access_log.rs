@@ -7,7 +7,7 @@ use std::{
     fmt::{self, Display, Write as _},
     io::{self, Write as _},
     sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// How often what has come together is written.
@@ -24,18 +24,24 @@ pub(crate) struct AccessLog {
 #[derive(Default)]
 struct Buffer {
     text: String,
-    /// The second for which `date` was made.
-    second: u64,
-    /// As in `2027-01-31T12:00:00`.
-    date: String,
+    second: Option<Second>,
 }
 
+/// A second of the calendar. The clock that people live by is asked once for it, and not for every line.
+struct Second {
+    began: Instant,
+    /// How a line begins that is written in it: as in `{"timestamp":"2027-01-31T12:00:00.`.
+    start: String,
+}
+
+/// How a line goes on behind the time.
+const MESSAGE: &str = r#"Z","level":"INFO","message":"request""#;
+
 impl AccessLog {
-    /// Writes a line: the time, and what `fields` adds.
-    pub(super) fn line(&self, fields: impl FnOnce(&mut Line<'_>)) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// Writes a line: the time, which is now, and what `fields` adds.
+    pub(super) fn line(&self, now: Instant, fields: impl FnOnce(&mut Line<'_>)) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        buffer.begin(now);
+        buffer.begin(now, SystemTime::now);
         fields(&mut Line(&mut buffer.text));
         buffer.text.push_str("}\n");
         if buffer.text.len() >= MOST {
@@ -88,36 +94,71 @@ fn write_out(text: &mut String) {
 }
 
 impl Buffer {
-    fn begin(&mut self, now: Duration) {
-        if self.date.is_empty() || self.second != now.as_secs() {
-            self.second = now.as_secs();
-            let second = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-            let time = jiff::Timestamp::from_second(second).unwrap_or_default();
-            self.date = time.to_string().trim_end_matches('Z').to_owned();
+    fn begin(&mut self, now: Instant, wall: impl FnOnce() -> SystemTime) {
+        let since = |second: &Second| now.checked_duration_since(second.began);
+        let into = match self.second.as_ref().and_then(since) {
+            Some(into) if into < Duration::from_secs(1) => into,
+            _ => {
+                let (second, into) = Second::of(now, wall());
+                self.second = Some(second);
+                into
+            }
+        };
+        let mut micros = into.subsec_micros();
+        let mut digits = *b"000000";
+        for digit in digits.iter_mut().rev() {
+            *digit += (micros % 10) as u8;
+            micros /= 10;
         }
-        let Self { text, date, .. } = self;
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            r#"{{"timestamp":"{date}.{:06}Z","level":"INFO","message":"request""#,
-            now.subsec_micros()
-        );
+        let text = &mut self.text;
+        text.push_str(self.second.as_ref().map_or("", |second| &second.start));
+        text.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+        text.push_str(MESSAGE);
+    }
+}
+
+impl Second {
+    /// The one that is going on, and how much of it is over.
+    fn of(now: Instant, wall: SystemTime) -> (Self, Duration) {
+        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let into = Duration::from_nanos(wall.subsec_nanos().into());
+        let second = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_second(second).unwrap_or_default().to_string();
+        let start = format!(r#"{{"timestamp":"{}."#, time.trim_end_matches('Z'));
+        (Self { began: now.checked_sub(into).unwrap_or(now), start }, into)
     }
 }
 
 /// A line in the making.
 pub(super) struct Line<'a>(&'a mut String);
 
+/// How a field begins. Pieces whose length is known are copied without a call.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+pub(super) use name;
+
 impl Line<'_> {
-    /// Text that may hold anything.
-    pub(super) fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
+    /// Words of ours, in which nothing has to be escaped.
+    #[inline]
+    pub(super) fn word(&mut self, name: &str, word: &str) {
+        self.open(name);
+        self.0.push_str(word);
         self.0.push('"');
+    }
+
+    /// Text that may hold anything.
+    #[inline]
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        self.open(name);
         self.escaped(value);
         self.0.push('"');
     }
 
     /// The same, where there may be none.
+    #[inline]
     pub(super) fn text_if_any(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
@@ -126,32 +167,33 @@ impl Line<'_> {
 
     /// What is displayed.
     pub(super) fn display(&mut self, name: &str, value: &impl Display) {
-        self.name(name);
-        self.0.push('"');
+        self.open(name);
+        // Writing to a string cannot fail.
         let _ = write!(Escape(self), "{value}");
         self.0.push('"');
     }
 
+    #[inline]
     pub(super) fn number(&mut self, name: &str, value: u64) {
-        self.name(name);
-        let _ = write!(self.0, "{value}");
+        self.0.push_str(name);
+        self.0.push_str(itoa::Buffer::new().format(value));
     }
 
     pub(super) fn yes(&mut self, name: &str) {
-        self.name(name);
+        self.0.push_str(name);
         self.0.push_str("true");
     }
 
-    /// Names are ours.
-    fn name(&mut self, name: &str) {
-        self.0.push_str(",\"");
+    #[inline]
+    fn open(&mut self, name: &str) {
         self.0.push_str(name);
-        self.0.push_str("\":");
+        self.0.push('"');
     }
 
     fn escaped(&mut self, text: &str) {
-        // Nearly always: a look at bytes is a fraction of one at characters.
-        if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        // Nearly always. All bytes are looked at, many at a time: cheaper than to stop at the first.
+        let is_special = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
+        if !text.bytes().fold(false, |special, byte| special | is_special(byte)) {
             self.0.push_str(text);
             return;
         }
@@ -187,30 +229,58 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
+    /// The line of a request at such a time, when so much has passed since the first.
+    fn line(buffer: &mut Buffer, now: Instant, wall: Duration, text: &str) -> Value {
+        buffer.text.clear();
+        buffer.begin(now, || UNIX_EPOCH + wall);
+        let mut line = Line(&mut buffer.text);
+        line.word(name!("method"), "GET");
+        line.text(name!("route"), text);
+        line.text_if_any(name!("account"), None);
+        line.display(name!("reason"), &text);
+        line.number(name!("status"), 200);
+        line.yes(name!("broken_off"));
+        buffer.text.push('}');
+        serde_json::from_str(&buffer.text).unwrap()
+    }
+
     #[test]
     fn lines_are_json() {
         let mut buffer = Buffer::default();
-        let hostile = "a\"b\\c\nd\u{7f}e\u{85}é\u{1f600}";
-        for (now, want) in [
-            (Duration::from_micros(1_700_000_000_000_042), "2023-11-14T22:13:20.000042Z"),
-            (Duration::from_millis(1_700_000_000_999), "2023-11-14T22:13:20.999000Z"),
-            (Duration::from_secs(1_700_000_001), "2023-11-14T22:13:21.000000Z"),
-        ] {
-            buffer.text.clear();
-            buffer.begin(now);
-            let mut line = Line(&mut buffer.text);
-            line.text("route", hostile);
-            line.text_if_any("account", None);
-            line.display("reason", &hostile);
-            line.number("status", 200);
-            line.yes("broken_off");
-            buffer.text.push('}');
-            let found: Value = serde_json::from_str(&buffer.text).unwrap();
+        let mut texts = vec!["a\"b\\c\nd\u{7f}e\u{85}é\u{1f600}".to_owned()];
+        // Each byte there is, at each place of those that are looked at together.
+        texts.extend(
+            (0..=0x7f).map(|byte| format!("{}{}", "a".repeat(byte.into()), char::from(byte))),
+        );
+        for text in texts {
+            let found = line(&mut buffer, Instant::now(), Duration::from_secs(1), &text);
             let wanted = json!({
-                "timestamp": want, "level": "INFO", "message": "request", "route": hostile,
-                "reason": hostile, "status": 200, "broken_off": true,
+                "timestamp": found["timestamp"], "level": "INFO", "message": "request", "method": "GET",
+                "route": text, "reason": text, "status": 200, "broken_off": true,
             });
             assert_eq!(found, wanted);
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let mut buffer = Buffer::default();
+        let began = Instant::now();
+        let micros = Duration::from_micros;
+        // How much has passed, what the calendar says if it is asked, and what is written.
+        for (passed, wall, want) in [
+            (0, 1_700_000_000_000_042, "2023-11-14T22:13:20.000042Z"),
+            (999_900, 0, "2023-11-14T22:13:20.999942Z"),
+            // Asked again with a new second…
+            (999_958, 1_700_000_001_000_000, "2023-11-14T22:13:21.000000Z"),
+            (1_000_000, 0, "2023-11-14T22:13:21.000042Z"),
+            // …or after a long silence, also when it was set back meanwhile…
+            (9_000_000, 1_700_000_000_500_000, "2023-11-14T22:13:20.500000Z"),
+            // …and by whoever has looked at the clock before that second began.
+            (7_000_000, 1_699_999_999_999_999, "2023-11-14T22:13:19.999999Z"),
+        ] {
+            let found = line(&mut buffer, began + micros(passed), micros(wall), "");
+            assert_eq!(found["timestamp"], want, "{passed}");
         }
     }
 }

@@ -1,4 +1,8 @@
-use super::{Options, access_log::AccessLog, ingress::Peer};
+use super::{
+    Options,
+    access_log::{AccessLog, name},
+    ingress::Peer,
+};
 use crate::{
     Fault,
     auth::Principal,
@@ -187,43 +191,45 @@ impl Record {
     /// The one line of a request, when its answer is at its end.
     ///
     /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
-    fn log(&self, head: &Head, took: Duration, is_whole: bool) {
+    fn log(&self, head: &Head, now: Instant, is_whole: bool) {
         match &self.lines {
-            Some(lines) => self.write_line(lines, head, took, is_whole),
-            None => self.trace_line(head, took, is_whole),
+            Some(lines) => self.write_line(lines, head, now, is_whole),
+            None => self.trace_line(head, now - self.started, is_whole),
         }
     }
 
-    fn write_line(&self, lines: &AccessLog, head: &Head, took: Duration, is_whole: bool) {
+    fn write_line(&self, lines: &AccessLog, head: &Head, now: Instant, is_whole: bool) {
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
         }
         let Head { status, fault, attempts, id } = head;
-        lines.line(|line| {
-            line.text("request_id", printable(id.as_ref()));
-            line.text_if_any("trace_id", self.trace_id().as_ref().map(TraceId::as_str));
-            line.text("method", self.method.as_str());
-            line.text("route", self.route_name());
-            line.text_if_any("account", self.caller.get().map(Principal::account));
-            line.text_if_any("key", self.caller.get().map(Principal::key_id));
-            line.number("status", status.as_u16().into());
+        lines.line(now, |line| {
+            line.text(name!("request_id"), printable(id.as_ref()));
+            if let Some(id) = self.trace_id() {
+                line.word(name!("trace_id"), id.as_str());
+            }
+            line.word(name!("method"), self.method.as_str());
+            line.text(name!("route"), self.route_name());
+            line.text_if_any(name!("account"), self.caller.get().map(Principal::account));
+            line.text_if_any(name!("key"), self.caller.get().map(Principal::key_id));
+            line.number(name!("status"), status.as_u16().into());
             if let Some(fault) = fault {
-                line.text("fault", kind_of(fault));
-                line.text("source", fault.raised_by().as_str());
-                line.display("reason", fault);
+                line.word(name!("fault"), kind_of(fault));
+                line.word(name!("source"), fault.raised_by().as_str());
+                line.display(name!("reason"), fault);
                 let (tried, provider_request_id) = of_provider(fault);
-                line.text_if_any("attempts", tried);
-                line.text_if_any("provider_request_id", provider_request_id);
+                line.text_if_any(name!("attempts"), tried);
+                line.text_if_any(name!("provider_request_id"), provider_request_id);
             } else if let Some(attempts) = attempts {
-                line.display("attempts", attempts);
+                line.display(name!("attempts"), attempts);
             }
             if let Some(provider) = self.provider() {
-                line.number("provider_ms", millis(provider));
+                line.number(name!("provider_ms"), millis(provider));
             }
-            line.number("duration_ms", millis(took));
-            line.number("bytes", self.bytes.load(Ordering::Relaxed));
+            line.number(name!("duration_ms"), millis(now - self.started));
+            line.number(name!("bytes"), self.bytes.load(Ordering::Relaxed));
             if !is_whole {
-                line.yes("broken_off");
+                line.yes(name!("broken_off"));
             }
         });
     }
@@ -299,7 +305,8 @@ impl WatchAttempts for Record {
 /// Whoever knew it last is done with it: the answer is at its end, or nobody wants it any more.
 impl Drop for Record {
     fn drop(&mut self) {
-        let took = self.started.elapsed();
+        let now = Instant::now();
+        let took = now - self.started;
         let is_whole = self.whole.load(Ordering::Relaxed);
         let head = self.head.take();
         if let Some(recording) = &self.recording {
@@ -311,7 +318,7 @@ impl Drop for Record {
                     route.ended(took, self.bytes.load(Ordering::Relaxed), is_whole);
                 }
                 if self.logs {
-                    self.log(&head, took, is_whole);
+                    self.log(&head, now, is_whole);
                 }
             }
             None if self.logs => {
@@ -341,7 +348,7 @@ fn of_provider(fault: &Fault) -> (Option<&str>, Option<&str>) {
 
 /// A request's id for a log line; ours are always printable.
 fn printable(id: Option<&HeaderValue>) -> &str {
-    id.and_then(|id| id.to_str().ok()).unwrap_or("-")
+    id.and_then(|id| std::str::from_utf8(id.as_bytes()).ok()).unwrap_or("-")
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -81,7 +81,7 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
     let pages = Arc::new(ArcSwap::from_pointee(parts.adopt(built, &config)));
     let in_effect = Arc::new(ArcSwap::from_pointee(InEffect { config, plan }));
     let keeper = Keeper {
-        process: process.clone(),
+        process,
         install: Box::new(move |plan, options| {
             workers.install((0..count).map(|number| plan.worker(number)), options);
         }),
@@ -95,7 +95,6 @@ pub(crate) fn start(config: Config, source: Option<Source>) -> Result<Running, F
         address,
         admin,
         pages,
-        process,
         lines,
         in_effect,
         stopping,

@@ -5,7 +5,6 @@ use super::{
 };
 use crate::{
     Catalog,
-    gateway::Process,
     server::{
         Drain, Listeners, Threads,
         access_log::{self, AccessLog},
@@ -20,9 +19,6 @@ use tokio::{
     signal::unix::{self, SignalKind},
     sync::mpsc::UnboundedReceiver,
 };
-
-/// How often what was measured is summed up.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What the process is told from outside.
 pub(super) struct Signals {
@@ -80,7 +76,6 @@ pub(crate) struct Running {
     pub(super) address: SocketAddr,
     pub(super) admin: Option<Listeners>,
     pub(super) pages: Arc<ArcSwap<Admin>>,
-    pub(super) process: Process,
     /// Where lines of requests are collected.
     pub(super) lines: Option<Arc<AccessLog>>,
     pub(super) in_effect: Arc<ArcSwap<InEffect>>,
@@ -187,8 +182,6 @@ impl Running {
         if let Some(lines) = self.lines.clone() {
             tokio::spawn(every(access_log::INTERVAL, move || AccessLog::flush(&lines)));
         }
-        let metrics = self.process.metrics.clone();
-        tokio::spawn(every(UPKEEP, move || metrics.keep_up()));
     }
 
     fn join(self) -> Result<(), Failure> {

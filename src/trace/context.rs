@@ -1,3 +1,4 @@
+use crate::hex;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -49,7 +50,7 @@ impl TraceContext {
     /// Trace Context Level 2, section 3.2; of a later version, what this one knows of it (section 4.1).
     fn parse(value: &[u8]) -> Option<Self> {
         let (known, rest) = value.split_at_checked(LEN)?;
-        let is_whole = match hex(&known[..2])? {
+        let is_whole = match bytes_of(&known[..2])? {
             [0] => rest.is_empty(),
             [0xff] => false,
             [_] => matches!(rest, [] | [b'-', ..]),
@@ -57,9 +58,9 @@ impl TraceContext {
         if !is_whole || [known[2], known[35], known[52]] != [b'-'; 3] {
             return None;
         }
-        let trace_id = u128::from_be_bytes(hex(&known[3..35])?);
-        let span_id = u64::from_be_bytes(hex(&known[36..52])?);
-        let [flags] = hex(&known[53..])?;
+        let trace_id = u128::from_be_bytes(bytes_of(&known[3..35])?);
+        let span_id = u64::from_be_bytes(bytes_of(&known[36..52])?);
+        let [flags] = bytes_of(&known[53..])?;
         (trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, flags })
     }
 
@@ -76,9 +77,9 @@ impl TraceContext {
     /// The header field's value.
     pub(super) fn value(self) -> HeaderValue {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write_hex(&mut text[3..35], &self.trace_id.to_be_bytes());
-        write_hex(&mut text[36..52], &self.span_id.to_be_bytes());
-        write_hex(&mut text[53..], &[self.flags]);
+        hex::write(&mut text[3..35], &self.trace_id.to_be_bytes());
+        hex::write(&mut text[36..52], &self.span_id.to_be_bytes());
+        hex::write(&mut text[53..], &[self.flags]);
         // Digits and dashes are a value.
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("00"))
     }
@@ -96,7 +97,7 @@ pub(crate) struct TraceId([u8; 32]);
 impl TraceId {
     pub(super) fn new(id: u128) -> Self {
         let mut digits = [0; 32];
-        write_hex(&mut digits, &id.to_be_bytes());
+        hex::write(&mut digits, &id.to_be_bytes());
         Self(digits)
     }
 
@@ -106,13 +107,14 @@ impl TraceId {
 }
 
 /// The bytes that these digits are, all of them `0` to `9` and `a` to `f`, two for each.
-fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+fn bytes_of<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     // What is no digit has bits that no digit has.
     const VALUES: [u8; 256] = {
+        let digits = b"0123456789abcdef";
         let mut values = [0xf0; 256];
         let mut digit: u8 = 0;
         while digit < 16 {
-            values[DIGITS[digit as usize] as usize] = digit;
+            values[digits[digit as usize] as usize] = digit;
             digit += 1;
         }
         values
@@ -124,15 +126,6 @@ fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
         *byte = high << 4 | low;
     }
     (seen & 0xf0 == 0).then_some(bytes)
-}
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-fn write_hex(digits: &mut [u8], bytes: &[u8]) {
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
-    }
 }
 
 #[cfg(test)]
