@@ -676,6 +676,13 @@ mod shared {
         let said =
             gateway.logged(|line| line["level"] == "WARN" && line["store"].is_string()).await;
         assert!(said["message"].as_str().unwrap().contains("Redis"), "{said}");
+        let is_up =
+            async || gateway.metrics().await.one("tollgate_store_up", &["store=\"limits\""]);
+        assert_eq!(is_up().await, 0.0);
+        let readiness = gateway.ask_admin("/readyz").await;
+        let reason = "the store of limits is away, and a limit refuses without it";
+        assert_eq!(readiness.status, 503);
+        assert!(readiness.text().contains(reason), "{}", readiness.text());
         redis.restart();
         soon("Redis to be asked again", async {
             while burst(&gateway, "/closed", "", 1).await[0].status == 503 {
@@ -683,8 +690,32 @@ mod shared {
             }
         })
         .await;
+        assert_eq!((is_up().await, gateway.probe("/readyz").await), (1.0, 200));
         // It has lost what it knew.
         assert_eq!(admitted(&burst(&gateway, "/local", "", 80).await), 50);
+    }
+
+    /// Who refuses nobody without it can do its work.
+    #[tokio::test]
+    async fn without_redis_a_gateway_is_ready_whose_limits_do_without() {
+        let mut redis = RedisServer::start(&[]);
+        let origin = Origin::ok("ok").await;
+        let limits = format!("limits = \"{}\"", redis.url());
+        let mut setup = Gateway::setup().server(&limits).upstream("provider", &origin.url(), "");
+        for policy in ["open", "local"] {
+            setup = setup
+                .tables(&format!(
+                    "[[limit]]\nname = \"{policy}\"\nkey = \"route\"\nrate = \"50/h\"\non_store_failure = \"{policy}\""
+                ))
+                .route(&format!("/{policy}"), "provider", &format!("limits = [\"{policy}\"]"));
+        }
+        let gateway = setup.start().await;
+        gateway.get("/open").await.assert_ok("ok");
+        redis.kill();
+        gateway.get("/open").await.assert_ok("ok");
+        let metrics = gateway.metrics().await;
+        assert_eq!(metrics.one("tollgate_store_up", &["store=\"limits\""]), 0.0);
+        assert_eq!(gateway.probe("/readyz").await, 200);
     }
 
     #[tokio::test]

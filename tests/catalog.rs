@@ -16,7 +16,7 @@ use support::{
 };
 use tollgate::{
     Catalog, Kind,
-    catalog::{EntryPatch, Settings},
+    catalog::{Entry, EntryPatch, Settings},
 };
 
 /// A gateway that serves the page of this preset, where its `docs_url` points.
@@ -133,4 +133,23 @@ async fn the_command_prints_the_page_and_the_openapi_document() {
     assert_eq!((code, printed), (0, catalog.to_openapi()));
     let gateway = setup.start().await;
     assert_eq!(gateway.get("/errors").await.text(), catalog.to_html());
+}
+
+/// The README has the table of the catalog, without its links.
+#[test]
+fn the_readme_lists_the_codes() {
+    let table = |text: &str| {
+        let lines = text.lines().skip_while(|line| !line.starts_with("| code | status |"));
+        lines.take_while(|line| line.starts_with('|')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let catalog = Catalog::preset("default").unwrap();
+    let mut wanted = table(&catalog.to_markdown());
+    for code in catalog.entries().iter().map(Entry::code) {
+        let link = format!("[`{code}`](#{code})");
+        wanted.iter_mut().for_each(|line| *line = line.replace(&link, &format!("`{code}`")));
+    }
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let written = table(&std::fs::read_to_string(readme).unwrap());
+    assert!(written.len() > 40);
+    assert_eq!(written, wanted, "README.md should have:\n{}", wanted.join("\n"));
 }

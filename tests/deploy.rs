@@ -10,6 +10,8 @@
 mod docker;
 #[path = "deploy/kubernetes.rs"]
 mod kubernetes;
+#[path = "deploy/monitoring.rs"]
+mod monitoring;
 #[path = "deploy/pod_security.rs"]
 mod pod_security;
 mod support;

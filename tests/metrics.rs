@@ -4,39 +4,14 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use support::{
-    Gateway, Origin, Version,
-    client::{Ask, Client},
+    Act, Gateway, Origin, Version,
+    client::Ask,
     gateway::Directory,
-    origin::json,
+    origin::{answer, json},
     soon,
 };
-
-/// `/metrics`, by series.
-async fn metrics(gateway: &Gateway) -> BTreeMap<String, f64> {
-    let mut client = Client::connect(gateway.admin.unwrap(), gateway.answers.clone()).await;
-    let request = "GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let answer = client.send(request).await.answer("GET").await;
-    assert_eq!(answer.status, 200);
-    let kind = answer.fields.one("content-type").unwrap();
-    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
-    let lines = answer.text().lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines
-        .map(|line| {
-            let (series, value) = line.rsplit_once(' ').unwrap();
-            (series.to_owned(), value.parse().unwrap())
-        })
-        .collect()
-}
-
-/// The sum of what has all of these in its name.
-fn sum(metrics: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
-    let is_it = |series: &str| {
-        series.split('{').next() == Some(name) && labels.iter().all(|label| series.contains(label))
-    };
-    metrics.iter().filter(|(series, _)| is_it(series)).map(|(_, value)| value).sum()
-}
 
 #[tokio::test]
 async fn what_is_counted() {
@@ -81,8 +56,8 @@ async fn what_is_counted() {
     // A request is counted when its answer has left.
     let all = soon("all of them", async {
         loop {
-            let all = metrics(&gateway).await;
-            if sum(&all, "http_server_request_duration_seconds_count", &[]) == 9.0 {
+            let all = gateway.metrics().await;
+            if all.sum("http_server_request_duration_seconds_count", &[]) == 9.0 {
                 return all;
             }
         }
@@ -145,10 +120,10 @@ async fn what_is_counted() {
         ("tollgate_answers_broken_off_total", &[], 0.0),
         ("tollgate_build_info", &[env!("CARGO_PKG_VERSION")], 1.0),
     ] {
-        assert_eq!(sum(&all, name, labels), want, "{name} {labels:?}\n{all:#?}");
+        assert_eq!(all.sum(name, labels), want, "{name} {labels:?}\n{all:#?}");
     }
     // Bounded by the configuration: nothing that a caller has made up is a label.
-    for series in all.keys() {
+    for series in all.series() {
         assert!(!series.contains("nowhere") && !series.contains("acme"), "{series}");
     }
     let line = gateway
@@ -161,45 +136,77 @@ async fn what_is_counted() {
     assert!(line.get("broken_off").is_none(), "{line}");
 }
 
+/// How a request came to its answer: over which endpoints, and what its provider calls it.
+#[tokio::test]
+async fn what_a_line_says_of_providers() {
+    let refused = "content-type: application/json\r\nx-request-id: theirs-1\r\n";
+    let first = Origin::start(move |_| vec![Act::send(answer(401, refused, "{}"))]).await;
+    let fails = "content-type: application/json\r\nx-request-id: theirs-2\r\n";
+    let second = Origin::start(move |request| match &*request.target {
+        "/bad" => vec![Act::send(answer(500, fails, "{}"))],
+        _ => json(200, "{}"),
+    })
+    .await;
+    let endpoint = |name: &str, origin: &Origin| {
+        format!("[[upstream.pool.endpoint]]\nname = \"{name}\"\nurl = \"{}\"\n", origin.url())
+    };
+    let pool = ["[upstream.pool]\n", &endpoint("first", &first), &endpoint("second", &second)];
+    let gateway = Gateway::setup().tables(&pool.concat()).route("/{*rest}", "pool", "");
+    let gateway = gateway.start().await;
+    let line = async |path: &str| {
+        let answer = gateway.get(path).await;
+        gateway.request_line(answer.fields.one("x-request-id").unwrap()).await
+    };
+    let good = line("/good").await;
+    let of_good = ["status", "attempts", "fault", "source", "provider_request_id"]
+        .map(|name| good[name].to_string());
+    let attempts = r#""first: refused (upstream_auth_failed), second: delivered""#;
+    assert_eq!(of_good, ["200", attempts, "null", "null", "null"], "{good}");
+    let bad = line("/bad").await;
+    let of_bad = ["status", "attempts", "fault", "source", "provider_request_id"]
+        .map(|name| bad[name].to_string());
+    let attempts = r#""second: refused (upstream_provider_error)""#;
+    assert_eq!(
+        of_bad,
+        ["502", attempts, "\"upstream_provider_error\"", "\"upstream\"", "\"theirs-2\""],
+        "{bad}"
+    );
+    assert!(bad["reason"].as_str().is_some_and(|reason| reason.contains("500")), "{bad}");
+}
+
 /// A client that leaves in the middle.
 #[tokio::test]
 async fn what_does_not_come_to_its_end() {
     let origin = Origin::start(|_| {
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345";
-        vec![support::Act::send(head), support::Act::Hold]
+        vec![Act::send(head), Act::Hold]
     })
     .await;
     let gateway = Gateway::to(&origin).await;
     let mut client = gateway.client().await;
     client.send("GET /x HTTP/1.1\r\nhost: a\r\n\r\n").await;
     soon("the beginning", client.wire.until("12345")).await.unwrap();
-    let all = metrics(&gateway).await;
-    assert_eq!(sum(&all, "http_server_active_requests", &[]), 1.0);
-    assert_eq!(sum(&all, "tollgate_connections", &[]), 1.0);
+    let all = gateway.metrics().await;
+    assert_eq!(all.sum("http_server_active_requests", &[]), 1.0);
+    assert_eq!(all.sum("tollgate_connections", &[]), 1.0);
     drop(client);
     let line = gateway.logged(|line| line["message"] == "request").await;
     assert_eq!((&line["broken_off"], &line["bytes"]), (&true.into(), &5.into()));
-    let all = metrics(&gateway).await;
-    assert_eq!(sum(&all, "tollgate_answers_broken_off_total", &[]), 1.0);
-    assert_eq!(sum(&all, "http_server_active_requests", &[]), 0.0);
+    let all = gateway.metrics().await;
+    assert_eq!(all.sum("tollgate_answers_broken_off_total", &[]), 1.0);
+    assert_eq!(all.sum("http_server_active_requests", &[]), 0.0);
 }
 
-/// What dashboards and alerts ask for is there, and nothing of what is there is unheard of in them or in the README.
+/// What the README says of metrics is there, and nothing of what is there is unheard of in it. What dashboards and alerts ask for, see
+/// `deploy/monitoring.rs`.
 #[tokio::test]
-async fn what_is_asked_for_exists() {
+async fn what_is_written_of_exists() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
     let origin = Origin::ok("yes").await;
-    let gateway = Gateway::setup()
-        .tables("[[limit]]\nname = \"all\"\nkey = \"route\"\nrate = \"9/s\"")
-        .upstream("images", &origin.url(), "")
-        .route("/x", "images", "limits = [\"all\"]")
-        .start()
-        .await;
+    let gateway = Gateway::to(&origin).await;
     gateway.get("/x").await.assert_ok("yes");
-    let mut client = Client::connect(gateway.admin.unwrap(), gateway.answers.clone()).await;
-    let request = "GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let page = client.send(request).await.answer("GET").await;
+    let page = gateway.ask_admin("/metrics").await;
     let described: BTreeSet<&str> = page
         .text()
         .lines()
@@ -210,14 +217,10 @@ async fn what_is_asked_for_exists() {
     let known: BTreeSet<&str> = names(&source).collect();
     assert!(described.is_subset(&known), "{described:?}");
     assert!(described.len() > 10, "{described:?}");
-    for file in ["deploy/prometheus/alerts.yaml", "deploy/grafana/dashboard.json", "README.md"] {
-        let text = read(file);
-        for name in names(&text) {
-            let base = name.trim_end_matches("_bucket").trim_end_matches("_count");
-            assert!(known.contains(base), "{file}: {name}");
-        }
-    }
     let readme = read("README.md");
+    for name in names(&readme) {
+        assert!(known.contains(name), "README.md: {name}");
+    }
     for name in known {
         assert!(readme.contains(name), "README.md: {name}");
     }

@@ -516,12 +516,22 @@ async fn a_store_that_is_away_for_a_while() {
         .logged(|line| line["message"].as_str().unwrap().starts_with("the ledger fails"))
         .await;
     assert_eq!(origin.requests().len(), 1);
+    let is_up =
+        async || shop.gateway.metrics().await.one("tollgate_store_up", &["store=\"ledger\""]);
+    assert_eq!(is_up().await, 0.0);
+    let readiness = shop.gateway.ask_admin("/readyz").await;
+    let reasons: serde_json::Value = serde_json::from_slice(&readiness.body).unwrap();
+    let away = "the store of balances, tasks and keys is away";
+    assert_eq!(readiness.status, 503);
+    assert_eq!(reasons, serde_json::json!({ "status": "not ready", "reasons": [away] }));
+    assert_eq!(shop.gateway.probe("/livez").await, 200);
     for (here, there) in &files {
         let _ = std::fs::rename(there, here);
     }
     // A store that has failed is left alone for a moment.
     soon("an answer", async { while shop.task("succeeded-1").await.status != 200 {} }).await;
     shop.gateway.logged(|line| line["message"] == "the ledger is back").await;
+    assert_eq!((is_up().await, shop.gateway.probe("/readyz").await), (1.0, 200));
     shop.assert_balance("0.99", "0.00", "it is done");
 }
 

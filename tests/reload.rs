@@ -38,13 +38,6 @@ fn mistakes(gateway: &Gateway) -> Vec<(String, String)> {
     lines.map(|line| (text(&line, "key"), text(&line, "mistake"))).collect()
 }
 
-async fn metric(gateway: &Gateway, name: &str) -> Option<f64> {
-    let ask = Ask::new(Version::Http1, "GET", "/metrics");
-    let page = ask.send(gateway.admin.unwrap(), Arc::default()).await.unwrap();
-    let value = page.text().lines().find_map(|line| line.strip_prefix(name))?.trim().parse();
-    Some(value.unwrap())
-}
-
 /// Both workers at once, on connections that were there before; what runs is finished as it began.
 #[tokio::test]
 async fn requests_that_run_finish_on_the_old_one() {
@@ -83,10 +76,8 @@ async fn requests_that_run_finish_on_the_old_one() {
     go.notify_one();
     assert_eq!(waiting.answer("GET").await.status, 200);
     waiting.send(GET).await.answer("GET").await.assert_ok("new");
-    assert_eq!(
-        metric(&gateway, "tollgate_config_reloads_total{outcome=\"applied\"}").await,
-        Some(1.0)
-    );
+    let applied = gateway.metrics().await;
+    assert_eq!(applied.one("tollgate_config_reloads_total", &["outcome=\"applied\""]), 1.0);
 }
 
 #[tokio::test]
@@ -145,11 +136,9 @@ async fn a_bad_one_is_refused() {
     assert_eq!(line["help"], "did you mean `idle_timeout`?");
     gateway.get("/anything").await.assert_ok("yes");
     assert_eq!(gateway.probe("/readyz").await, 200);
-    assert_eq!(metric(&gateway, "tollgate_config_last_reload_successful ").await, Some(0.0));
-    assert_eq!(
-        metric(&gateway, "tollgate_config_reloads_total{outcome=\"refused\"}").await,
-        Some(1.0)
-    );
+    let refused = gateway.metrics().await;
+    assert_eq!(refused.one("tollgate_config_last_reload_successful", &[]), 0.0);
+    assert_eq!(refused.one("tollgate_config_reloads_total", &["outcome=\"refused\""]), 1.0);
 
     // What is no file any more, or no TOML.
     std::fs::remove_file(gateway.directory().path().join(FILE)).unwrap();
@@ -158,7 +147,7 @@ async fn a_bad_one_is_refused() {
     assert!(!was_taken_up(&gateway.reload_by(|| gateway.signal("HUP")).await));
     gateway.get("/anything").await.assert_ok("yes");
     assert!(was_taken_up(&gateway.reload(&good()).await));
-    assert_eq!(metric(&gateway, "tollgate_config_last_reload_successful ").await, Some(1.0));
+    assert_eq!(gateway.metrics().await.one("tollgate_config_last_reload_successful", &[]), 1.0);
 }
 
 #[tokio::test]
@@ -270,15 +259,49 @@ async fn how_an_endpoint_is_stays_known() {
     gateway.get("/x").await.assert_ok("by the first");
     assert_eq!(second.connection_count(), connections);
     // Of what is gone nothing is said.
-    let state = |name| {
-        format!(
-            "tollgate_endpoint_state{{upstream=\"pool\",endpoint=\"{name}\",state=\"available\"}}"
-        )
+    let available = async |name: &str| {
+        let labels = [&*format!("endpoint=\"{name}\""), "state=\"available\""];
+        gateway.metrics().await.one("tollgate_endpoint_state", &labels)
     };
-    assert_eq!(metric(&gateway, &state("first")).await, Some(1.0));
+    assert_eq!(available("first").await, 1.0);
     assert!(was_taken_up(&gateway.reload(&setup("two", "renamed")).await));
-    assert_eq!(metric(&gateway, &state("first")).await, Some(0.0));
-    assert_eq!(metric(&gateway, &state("renamed")).await, Some(1.0));
+    assert_eq!(available("first").await, 0.0);
+    assert_eq!(available("renamed").await, 1.0);
+}
+
+/// What was counted stays counted, whichever configuration a request began with.
+#[tokio::test]
+async fn counts_go_on() {
+    let (slow, go) = Origin::waiting().await;
+    let origin = Origin::ok("yes").await;
+    let setup = |rate: &str| {
+        limited(&origin, "9/h", rate).upstream("slow", &slow.url(), "").route("/slow", "slow", "")
+    };
+    let gateway = setup("8/h").start().await;
+    let mut waits = gateway.client().await;
+    waits.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    slow.until("the slow one", |slow| slow.requests().len() == 1).await;
+    for rate in ["7/h", "6/h", "5/h"] {
+        gateway.get("/few").await.assert_ok("yes");
+        assert!(was_taken_up(&gateway.reload(&setup(rate)).await));
+    }
+    go.notify_one();
+    assert_eq!(waits.answer("GET").await.status, 200);
+    let all = soon("all of them", async {
+        loop {
+            let all = gateway.metrics().await;
+            if all.sum("http_server_request_duration_seconds_count", &[]) == 4.0 {
+                return all;
+            }
+        }
+    })
+    .await;
+    let (few, slow) = ("http_route=\"* /few\"", "http_route=\"* /slow\"");
+    assert_eq!(all.one("tollgate_requests_total", &[few]), 3.0);
+    assert_eq!(all.one("tollgate_requests_total", &[slow]), 1.0);
+    let admitted = ["limit=\"few\"", "decision=\"admitted\""];
+    assert_eq!(all.one("tollgate_limit_decisions_total", &admitted), 3.0);
+    assert_eq!(all.one("tollgate_answer_bytes_total", &[few]), 9.0);
 }
 
 /// Without a signal: the file itself, and one that it names.
@@ -339,8 +362,8 @@ async fn tls_comes_and_goes() {
     let mut cleartext = gateway.client().await;
     cleartext.send(GET).await.answer("GET").await.assert_ok("yes");
     assert!(was_taken_up(&gateway.reload(&over("one", &one)).await));
-    let end = metric(&gateway, "tollgate_certificate_expiry_timestamp_seconds ").await;
-    assert!(end.is_some_and(|end| end > 4e9), "{end:?}");
+    let end = gateway.metrics().await.one("tollgate_certificate_expiry_timestamp_seconds", &[]);
+    assert!(end > 4e9, "{end}");
     let mut old = one.client(&[]).http1(&gateway).await;
     old.send(GET).await.answer("GET").await.assert_ok("yes");
     assert!(was_taken_up(&gateway.reload(&over("two", &two)).await));

@@ -615,6 +615,7 @@ async fn memory_for_bodies_has_an_end_and_comes_back() {
     let origin = Origin::ok("made").await;
     let server = "workers = 1\nmax_buffered_bytes = \"8224KiB\"";
     let gateway = checked(&origin, server, "").start().await;
+    let buffered = async || gateway.metrics().await.one("tollgate_buffered_bytes", &[]);
     let body = format!("{{\"prompt\":\"{}\"}}", "a".repeat(MIB - 13));
     assert_eq!(body.len(), MIB);
     let request = head("/x", &format!("content-length: {MIB}\r\n")) + &body;
@@ -642,6 +643,7 @@ async fn memory_for_bodies_has_an_end_and_comes_back() {
         assert_fault(&answer, &gateway.catalog, Kind::Overloaded);
         let line = gateway.request_line(answer.fields.one("x-request-id").unwrap()).await;
         assert_eq!(line["fault"], "overloaded", "{line}");
+        assert_eq!(buffered().await, 8.0 * (MIB + 4096) as f64);
         assert!(answers.try_recv().is_err(), "more than 32 refusals");
         // What is not read whole is not concerned.
         gateway.ask(post(Version::Http1, "/free", &body)).await.assert_ok("made");
@@ -655,6 +657,7 @@ async fn memory_for_bodies_has_an_end_and_comes_back() {
         })
         .await;
         assert_eq!(origin.last_request().body.len(), MIB);
+        soon("all of it", async { while buffered().await > 0.0 {} }).await;
     }
 }
 

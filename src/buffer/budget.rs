@@ -58,10 +58,18 @@ impl Budget {
         self.share.pool.limit
     }
 
-    /// How many bytes are reserved, or were taken in advance by other workers.
+    /// How many bytes are reserved, by all workers together. What they have in advance is none of them.
     pub fn reserved(&self) -> usize {
-        let free = self.share.pool.free.load(Ordering::Relaxed);
-        (self.limit() - free).saturating_sub(self.share.free.load(Ordering::Relaxed))
+        let pool = &self.share.pool;
+        let taken = self.limit() - pool.free.load(Ordering::Relaxed);
+        let in_advance: usize = pool
+            .shares()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|share| share.free.load(Ordering::Relaxed))
+            .sum();
+        // Others take and give meanwhile.
+        taken.saturating_sub(in_advance)
     }
 
     /// Takes this many bytes, until the reservation is dropped. `None`: there are not as many left.
@@ -222,6 +230,11 @@ mod tests {
     use super::*;
     use std::thread;
 
+    /// What is not in the pool: reserved, or in advance.
+    fn taken(budget: &Budget) -> usize {
+        budget.limit() - budget.share.pool.free.load(Ordering::Relaxed)
+    }
+
     #[test]
     fn no_more_than_there_are() {
         let budget = Budget::new(100);
@@ -250,16 +263,17 @@ mod tests {
         let (one, two) = (budget.worker(), budget.worker());
         let small = one.reserve(10).unwrap();
         // A hundred bytes in advance.
-        assert_eq!(budget.reserved(), 110);
+        assert_eq!((budget.reserved(), taken(&budget)), (10, 110));
         assert!(two.reserve(6391).is_none());
         let most = two.reserve(6200).unwrap();
         assert!(one.reserve(191).is_none());
         assert!(one.reserve(190).is_some());
         drop(most);
         drop(small);
-        assert!(budget.reserved() <= 2 * 2 * 100);
-        drop((one, two));
+        assert!(taken(&budget) <= 2 * 2 * 100);
         assert_eq!(budget.reserved(), 0);
+        drop((one, two));
+        assert_eq!(taken(&budget), 0);
     }
 
     #[test]
@@ -269,7 +283,7 @@ mod tests {
         let (one, two) = (budget.worker(), budget.worker());
         drop(one.reserve(300));
         drop(budget.reserve(300));
-        assert!(budget.reserved() > 0, "nothing is taken in advance any more");
+        assert!(taken(&budget) > 0, "nothing is taken in advance any more");
         let whole = two.reserve(WHOLE).unwrap();
         assert!(one.reserve(1).is_none());
         drop(whole);

@@ -37,7 +37,7 @@ mod url;
 
 pub(crate) use self::{
     guard::{Guard, Refused},
-    relay::{Asked, Fields, Relay, Results, Settings},
+    relay::{Asked, Event, Fields, Relay, Results, Settings},
     secrets::CallbackSecrets,
     send::Sender,
     url::CallbackUrl,

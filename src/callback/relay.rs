@@ -116,7 +116,28 @@ pub(crate) struct Relay<R> {
     results: R,
     sender: Sender,
     settings: Settings,
-    count: Box<dyn Fn(&'static str) + Send + Sync>,
+    count: Box<dyn Fn(Event) + Send + Sync>,
+}
+
+/// What becomes of a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Delivered,
+    TriedAgain,
+    GivenUp,
+}
+
+impl Event {
+    pub(crate) const ALL: [Self; 3] = [Self::Delivered, Self::TriedAgain, Self::GivenUp];
+
+    /// The word in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::TriedAgain => "tried_again",
+            Self::GivenUp => "given_up",
+        }
+    }
 }
 
 impl<R: Results> Relay<R> {
@@ -124,8 +145,8 @@ impl<R: Results> Relay<R> {
         Self { ledger, results, sender, settings, count: Box::new(|_| {}) }
     }
 
-    /// Tells this what becomes of callbacks: `delivered`, `tried_again` or `given_up`.
-    pub(crate) fn counted(mut self, count: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
+    /// Tells this what becomes of callbacks.
+    pub(crate) fn counted(mut self, count: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.count = Box::new(count);
         self
     }
@@ -172,16 +193,16 @@ impl<R: Results> Relay<R> {
         let (task, upstream, attempt) = (&due.task, &due.scope, due.attempts.saturating_add(1));
         match (&to, &error) {
             (Progress::Delivered, _) => {
-                (self.count)("delivered");
+                (self.count)(Event::Delivered);
                 tracing::info!(callback = %id, account, upstream, task, attempt, "a callback is delivered");
             }
             (Progress::GivenUp, error) => {
-                (self.count)("given_up");
+                (self.count)(Event::GivenUp);
                 let error = error.as_deref();
                 tracing::warn!(callback = %id, account, upstream, task, attempt, error, "a callback is given up");
             }
             (_, Some(error)) => {
-                (self.count)("tried_again");
+                (self.count)(Event::TriedAgain);
                 tracing::info!(callback = %id, account, upstream, task, attempt, error, "a callback is tried again later");
             }
             _ => {}

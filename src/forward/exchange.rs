@@ -4,6 +4,7 @@
 use super::tls::is_refused;
 use super::{
     body::{Limits, UpstreamBody},
+    causes::causes,
     endpoint::Endpoint,
     hygiene::{self, RequestFacts},
     pool::{Checkout, Pool},
@@ -21,7 +22,6 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
 use std::{
-    error::Error,
     future::Future,
     pin::{Pin, pin},
     sync::Arc,
@@ -284,13 +284,8 @@ fn is_refused(_: &hyper::Error) -> bool {
 /// Whether an HTTP/2 provider says that it has done nothing for the request: it refused the stream, or goes away and has not
 /// begun with it (RFC 9113, section 8.7).
 fn was_not_processed(error: &hyper::Error) -> bool {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<h2::Error>() {
-            return error.is_remote()
-                && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM));
-        }
-        next = error.source();
-    }
-    false
+    causes(error).find_map(|error| error.downcast_ref::<h2::Error>()).is_some_and(|error| {
+        let is_refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (error.is_go_away() || is_refused)
+    })
 }

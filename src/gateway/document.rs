@@ -1,10 +1,9 @@
 //! The page about the catalog's codes, answered here.
 
-use crate::{Catalog, catalog::POLICY};
+use crate::{Catalog, catalog::POLICY, hex};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// The page, as it is sent.
 #[derive(Debug)]
@@ -17,14 +16,10 @@ impl Document {
     /// The page of this catalog.
     pub(super) fn new(catalog: &Catalog) -> Self {
         let html = catalog.to_html();
-        let mut etag = String::from("\"");
-        for byte in Sha256::digest(&html).iter().take(16) {
-            // Writing to a string cannot fail.
-            let _ = write!(etag, "{byte:02x}");
-        }
-        etag.push('"');
+        let mut etag = *b"\"00000000000000000000000000000000\"";
+        hex::write(&mut etag[1..33], &Sha256::digest(&html));
         let mut headers = HeaderMap::new();
-        if let Ok(etag) = HeaderValue::from_str(&etag) {
+        if let Ok(etag) = HeaderValue::from_bytes(&etag) {
             headers.insert(header::ETAG, etag);
         }
         // What is in a frame can be made to look like somebody else's page; only a header field says that it may not be.

@@ -46,6 +46,8 @@ impl Plan {
                 let name = (upstream.clone(), endpoint.name.clone());
                 gone.remove(&name);
                 told.insert(name);
+                // An increase is only seen of what was there before.
+                metrics.set_unmatched(&endpoint.watch.endpoint, 0);
                 set(upstream, &endpoint.name, Some(word(endpoint.health().state(now))));
             }
         }

@@ -2,7 +2,7 @@ use crate::Fault;
 use http::{HeaderMap, HeaderName};
 #[cfg(feature = "standalone")]
 use {
-    crate::auth::Principal,
+    crate::{auth::Principal, hex},
     http::HeaderValue,
     sha2::{Digest, Sha256},
 };
@@ -61,9 +61,9 @@ pub(crate) fn of_caller(headers: &HeaderMap, principal: &Principal) -> Option<He
         digest.update([0]);
         digest.update(line.as_bytes());
     }
-    let digest = digest.finalize();
-    let letters: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::try_from(letters).ok().filter(|_| headers.contains_key(HEADER))
+    let mut digits = [0; 32];
+    hex::write(&mut digits, &digest.finalize());
+    HeaderValue::from_bytes(&digits).ok().filter(|_| headers.contains_key(HEADER))
 }
 
 #[cfg(test)]

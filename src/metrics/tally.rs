@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::{
     formatting::{write_help_line, write_metric_line, write_type_line},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     fmt,
     sync::{
         Arc,
@@ -48,7 +48,7 @@ impl Durations {
         self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// The lines of a histogram, as Prometheus reads them: each bucket with those before it.
+    /// The lines of a histogram: each bucket counts those before it too.
     fn render(&self, text: &mut String, of: &Named, labels: &LabelSet) {
         let mut count = 0;
         let bounds = BUCKETS.iter().map(|bound| bound.as_secs_f64()).chain([f64::INFINITY]);
@@ -110,30 +110,39 @@ impl Sum for RouteDurations {
 }
 
 /// The cells of all workers for one thing.
+#[derive(Default)]
 struct Cells<T> {
     used: Vec<Arc<T>>,
     /// What was in those that nobody uses any more.
     gone: T,
+    /// When there are so many it is looked which of them are gone.
+    look_at: usize,
 }
 
+/// Fewer are not worth a look.
+const FEW: usize = 16;
+
 impl<T: Sum> Cells<T> {
-    fn new() -> Self {
-        Self { used: Vec::new(), gone: T::default() }
+    fn cell(&mut self) -> Arc<T> {
+        if self.used.len() >= self.look_at {
+            self.let_go();
+            self.look_at = FEW.max(2 * self.used.len());
+        }
+        let cell = Arc::<T>::default();
+        self.used.push(cell.clone());
+        cell
     }
 
-    fn cell(&mut self) -> Arc<T> {
-        let Self { used, gone } = self;
+    /// Keeps what is in cells that only we have: nobody can write there again.
+    fn let_go(&mut self) {
+        let Self { used, gone, .. } = self;
         used.retain_mut(|cell| {
-            // Only ours: nobody can write to it again.
             let is_gone = Arc::get_mut(cell).is_some();
             if is_gone {
                 gone.add_all(cell);
             }
             !is_gone
         });
-        let cell = Arc::<T>::default();
-        used.push(cell.clone());
-        cell
     }
 
     fn sum(&self) -> T {
@@ -156,12 +165,11 @@ pub(super) struct Tallies {
 impl Tallies {
     /// A cell of what has this key, which the exporter knows as `counter`.
     pub(super) fn count(&mut self, key: Key, counter: impl FnOnce(&Key) -> Counter) -> Arc<Count> {
-        let entry = self.counts.entry(key);
-        let (_, cells) = match entry {
-            std::collections::hash_map::Entry::Occupied(found) => found.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => {
+        let (_, cells) = match self.counts.entry(key) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => {
                 let counter = counter(place.key());
-                place.insert((counter, Cells::new()))
+                place.insert((counter, Cells::default()))
             }
         };
         cells.cell()
@@ -169,7 +177,7 @@ impl Tallies {
 
     /// A cell for the requests of a route.
     pub(super) fn durations(&mut self, route: &str) -> Arc<RouteDurations> {
-        self.durations.entry(route.into()).or_insert_with(Cells::new).cell()
+        self.durations.entry(route.into()).or_default().cell()
     }
 
     /// Tells the exporter what all workers have counted together.
@@ -179,25 +187,32 @@ impl Tallies {
         }
     }
 
-    /// The histograms: the exporter cannot be told of those.
+    /// What there is to say of durations, which the exporter cannot be told.
+    pub(super) fn histograms(&self) -> Histograms {
+        let sums = self.durations.iter().map(|(route, cells)| {
+            let labels = key(&names::DURATION, &[("http_route", route)]);
+            (LabelSet::from_key_and_global(&labels, &Default::default()), cells.sum())
+        });
+        Histograms(sums.collect())
+    }
+}
+
+/// The durations of each route, all workers together.
+pub(super) struct Histograms(Vec<(LabelSet, RouteDurations)>);
+
+impl Histograms {
+    pub(super) const ALL: [(&'static Named, fn(&RouteDurations) -> &Durations); 3] = [
+        (&names::DURATION, |sum| &sum.whole),
+        (&names::PROVIDER, |sum| &sum.provider),
+        (&names::OWN, |sum| &sum.own),
+    ];
+
+    /// Adds their lines, as Prometheus reads them.
     pub(super) fn render(&self, text: &mut String) {
-        let sums: Vec<_> = self
-            .durations
-            .iter()
-            .map(|(route, cells)| {
-                let labels = key(&names::DURATION, &[("http_route", route)]);
-                (LabelSet::from_key_and_global(&labels, &Default::default()), cells.sum())
-            })
-            .collect();
-        let histograms: [(&Named, fn(&RouteDurations) -> &Durations); _] = [
-            (&names::DURATION, |sum| &sum.whole),
-            (&names::PROVIDER, |sum| &sum.provider),
-            (&names::OWN, |sum| &sum.own),
-        ];
-        for (named, durations) in histograms {
+        for (named, durations) in Self::ALL {
             write_help_line(text, named.name, None, None, named.help);
             write_type_line(text, named.name, None, None, "histogram");
-            for (labels, sum) in &sums {
+            for (labels, sum) in &self.0 {
                 durations(sum).render(text, named, labels);
             }
             text.push('\n');
@@ -211,16 +226,17 @@ mod tests {
 
     #[test]
     fn cells_are_added_up_and_outlive_their_workers() {
-        let mut cells = Cells::<Count>::new();
-        let (first, second) = (cells.cell(), cells.cell());
-        first.add(1);
-        second.add(2);
-        assert_eq!(cells.sum().0.into_inner(), 3);
-        drop(first);
-        let third = cells.cell();
-        third.add(10);
-        assert_eq!(cells.used.len(), 2);
-        assert_eq!(cells.sum().0.into_inner(), 13);
+        let mut cells = Cells::<Count>::default();
+        let kept = cells.cell();
+        kept.add(1);
+        // Two workers at a time, and one reload after the other.
+        for _ in 0..1000 {
+            let workers = [cells.cell(), cells.cell()];
+            workers.iter().for_each(|worker| worker.add(1));
+        }
+        kept.add(1);
+        assert_eq!(cells.sum().0.into_inner(), 2002);
+        assert!(cells.used.len() <= 2 * FEW, "{}", cells.used.len());
     }
 
     #[test]

@@ -38,10 +38,14 @@ struct Second {
 const MESSAGE: &str = r#"Z","level":"INFO","message":"request""#;
 
 impl AccessLog {
-    /// Writes a line: the time, which is now, and what `fields` adds.
-    pub(super) fn line(&self, now: Instant, fields: impl FnOnce(&mut Line<'_>)) {
+    /// Writes a line: the time, and what `fields` adds.
+    pub(super) fn line(&self, time: Instant, fields: impl FnOnce(&mut Line<'_>)) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        buffer.begin(now, SystemTime::now);
+        // It may have passed a while ago: whoever writes is waited for.
+        buffer.begin(time, || {
+            let now = SystemTime::now();
+            now.checked_sub(time.elapsed()).unwrap_or(now)
+        });
         fields(&mut Line(&mut buffer.text));
         buffer.text.push_str("}\n");
         if buffer.text.len() >= MOST {
@@ -94,12 +98,13 @@ fn write_out(text: &mut String) {
 }
 
 impl Buffer {
-    fn begin(&mut self, now: Instant, wall: impl FnOnce() -> SystemTime) {
-        let since = |second: &Second| now.checked_duration_since(second.began);
+    /// The beginning of a line of this time; `wall` tells what the calendar says of it.
+    fn begin(&mut self, time: Instant, wall: impl FnOnce() -> SystemTime) {
+        let since = |second: &Second| time.checked_duration_since(second.began);
         let into = match self.second.as_ref().and_then(since) {
             Some(into) if into < Duration::from_secs(1) => into,
             _ => {
-                let (second, into) = Second::of(now, wall());
+                let (second, into) = Second::of(time, wall());
                 self.second = Some(second);
                 into
             }
@@ -118,32 +123,36 @@ impl Buffer {
 }
 
 impl Second {
-    /// The one that is going on, and how much of it is over.
-    fn of(now: Instant, wall: SystemTime) -> (Self, Duration) {
+    /// The one that this time is in, and how much of it was over.
+    fn of(time: Instant, wall: SystemTime) -> (Self, Duration) {
         let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         let into = Duration::from_nanos(wall.subsec_nanos().into());
         let second = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
-        let time = jiff::Timestamp::from_second(second).unwrap_or_default().to_string();
-        let start = format!(r#"{{"timestamp":"{}."#, time.trim_end_matches('Z'));
-        (Self { began: now.checked_sub(into).unwrap_or(now), start }, into)
+        let date = jiff::Timestamp::from_second(second).unwrap_or_default().to_string();
+        let start = format!(r#"{{"timestamp":"{}."#, date.trim_end_matches('Z'));
+        (Self { began: time.checked_sub(into).unwrap_or(time), start }, into)
     }
 }
 
 /// A line in the making.
 pub(super) struct Line<'a>(&'a mut String);
 
-/// How a field begins. Pieces whose length is known are copied without a call.
+/// How a field begins: as in `,"status":`.
+#[derive(Clone, Copy)]
+pub(super) struct Name(pub(super) &'static str);
+
+/// The field's name. A piece whose length is known is copied without a call.
 macro_rules! name {
     ($name:literal) => {
-        concat!(",\"", $name, "\":")
+        $crate::server::access_log::Name(concat!(",\"", $name, "\":"))
     };
 }
 pub(super) use name;
 
 impl Line<'_> {
-    /// Words of ours, in which nothing has to be escaped.
+    /// A word in which nothing has to be escaped: one of ours, or a token of HTTP.
     #[inline]
-    pub(super) fn word(&mut self, name: &str, word: &str) {
+    pub(super) fn word(&mut self, name: Name, word: &str) {
         self.open(name);
         self.0.push_str(word);
         self.0.push('"');
@@ -151,7 +160,7 @@ impl Line<'_> {
 
     /// Text that may hold anything.
     #[inline]
-    pub(super) fn text(&mut self, name: &str, value: &str) {
+    pub(super) fn text(&mut self, name: Name, value: &str) {
         self.open(name);
         self.escaped(value);
         self.0.push('"');
@@ -159,14 +168,14 @@ impl Line<'_> {
 
     /// The same, where there may be none.
     #[inline]
-    pub(super) fn text_if_any(&mut self, name: &str, value: Option<&str>) {
+    pub(super) fn text_if_any(&mut self, name: Name, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
         }
     }
 
     /// What is displayed.
-    pub(super) fn display(&mut self, name: &str, value: &impl Display) {
+    pub(super) fn display(&mut self, name: Name, value: &impl Display) {
         self.open(name);
         // Writing to a string cannot fail.
         let _ = write!(Escape(self), "{value}");
@@ -174,19 +183,19 @@ impl Line<'_> {
     }
 
     #[inline]
-    pub(super) fn number(&mut self, name: &str, value: u64) {
-        self.0.push_str(name);
+    pub(super) fn number(&mut self, name: Name, value: u64) {
+        self.0.push_str(name.0);
         self.0.push_str(itoa::Buffer::new().format(value));
     }
 
-    pub(super) fn yes(&mut self, name: &str) {
-        self.0.push_str(name);
+    pub(super) fn yes(&mut self, name: Name) {
+        self.0.push_str(name.0);
         self.0.push_str("true");
     }
 
     #[inline]
-    fn open(&mut self, name: &str) {
-        self.0.push_str(name);
+    fn open(&mut self, name: Name) {
+        self.0.push_str(name.0);
         self.0.push('"');
     }
 
@@ -248,10 +257,11 @@ mod tests {
     fn lines_are_json() {
         let mut buffer = Buffer::default();
         let mut texts = vec!["a\"b\\c\nd\u{7f}e\u{85}é\u{1f600}".to_owned()];
-        // Each byte there is, at each place of those that are looked at together.
-        texts.extend(
-            (0..=0x7f).map(|byte| format!("{}{}", "a".repeat(byte.into()), char::from(byte))),
-        );
+        // Each byte there is, before and behind any number of those that are looked at together.
+        texts.extend((0..=0x7f).map(|byte: u8| {
+            let around = |bytes: u8| "a".repeat(bytes.into());
+            format!("{}{}{}", around(byte), char::from(byte), around(byte.reverse_bits()))
+        }));
         for text in texts {
             let found = line(&mut buffer, Instant::now(), Duration::from_secs(1), &text);
             let wanted = json!({

@@ -8,7 +8,6 @@
 
 use super::{Options, Record, access_log::AccessLog, ingress::Peer};
 use crate::{
-    Catalog,
     auth::{Account, Principal},
     config,
     metrics::{Metrics, RouteMetrics},
@@ -16,11 +15,7 @@ use crate::{
     trace::Traces,
 };
 use http::{HeaderValue, Request, Response};
-use std::{
-    hint::black_box,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, sync::Arc, time::Instant};
 
 /// In a row, before what has come together is taken away: a second of what one worker answers.
 const BATCH: u32 = if cfg!(debug_assertions) { 100 } else { 40_000 };
@@ -64,24 +59,11 @@ impl Bench {
 
     fn options(&self, kind: Kind) -> Options {
         let traces = config::Traces { propagate: kind != Kind::Counted, ..Default::default() };
-        let seconds = Duration::from_secs;
         Options {
-            proxy_protocol: None,
-            tls: None,
-            certified: Default::default(),
-            catalog: Arc::new(Catalog::preset("default").unwrap()),
-            limits: Options::limits(1 << 16, 1 << 13, seconds(10), seconds(60)),
-            body_timeout: seconds(30),
-            send_timeout: seconds(30),
-            trusted_proxies: [].into(),
-            private_trailers: None,
-            tells_client: false,
-            max_connections: 1,
-            drain_timeout: seconds(1),
-            leave: Default::default(),
             traces: Traces::start(&traces).unwrap(),
             access_log: kind == Kind::Logged,
             lines: Some(self.log.clone()),
+            ..Options::of_tests()
         }
     }
 

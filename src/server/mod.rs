@@ -135,3 +135,29 @@ impl Options {
         Arc::new(scan::Limits { head_bytes, target_bytes, fields, header_timeout, idle_timeout })
     }
 }
+
+#[cfg(test)]
+impl Options {
+    /// That nobody has asked for anything.
+    fn of_tests() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            proxy_protocol: None,
+            tls: None,
+            certified: Default::default(),
+            catalog: Arc::new(Catalog::preset("default").unwrap()),
+            limits: Self::limits(1 << 16, 1 << 13, seconds(10), seconds(60)),
+            body_timeout: seconds(30),
+            send_timeout: seconds(30),
+            trusted_proxies: [].into(),
+            private_trailers: None,
+            tells_client: false,
+            max_connections: 1,
+            leave: Default::default(),
+            drain_timeout: seconds(1),
+            traces: Traces::start(&Default::default()).unwrap(),
+            access_log: true,
+            lines: None,
+        }
+    }
+}

@@ -147,7 +147,7 @@ impl Record {
 
     /// The request's id, as its answer has it.
     pub(super) fn id(&self) -> &str {
-        printable(self.head.get().and_then(|head| head.id.as_ref()))
+        text_of(self.head.get().and_then(|head| head.id.as_ref()))
     }
 
     /// So much more of the body of its answer was sent.
@@ -204,7 +204,7 @@ impl Record {
         }
         let Head { status, fault, attempts, id } = head;
         lines.line(now, |line| {
-            line.text(name!("request_id"), printable(id.as_ref()));
+            line.text(name!("request_id"), text_of(id.as_ref()));
             if let Some(id) = self.trace_id() {
                 line.word(name!("trace_id"), id.as_str());
             }
@@ -237,7 +237,7 @@ impl Record {
     /// The same among everything else that is logged.
     fn trace_line(&self, head: &Head, took: Duration, is_whole: bool) {
         let Head { status, fault, attempts, id } = head;
-        let request_id = printable(id.as_ref());
+        let request_id = text_of(id.as_ref());
         let trace_id = self.trace_id();
         let trace_id = trace_id.as_ref().map(TraceId::as_str);
         let (method, route) = (&self.method, self.route_name());
@@ -272,7 +272,7 @@ impl WatchStreams for Record {
         if !self.logs {
             return;
         }
-        let request_id = printable(id);
+        let request_id = text_of(id);
         let trace_id = self.trace_id();
         let trace_id = trace_id.as_ref().map(TraceId::as_str);
         let (method, route) = (&self.method, self.route_name());
@@ -346,11 +346,104 @@ fn of_provider(fault: &Fault) -> (Option<&str>, Option<&str>) {
     }
 }
 
-/// A request's id for a log line; ours are always printable.
-fn printable(id: Option<&HeaderValue>) -> &str {
+/// A request's id for a log line, which escapes what it has to.
+fn text_of(id: Option<&HeaderValue>) -> &str {
     id.and_then(|id| std::str::from_utf8(id.as_bytes()).ok()).unwrap_or("-")
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::Account,
+        fault::{Cause, UpstreamFault, UpstreamKind},
+        metrics::Metrics,
+    };
+    use serde_json::Value;
+    use std::{
+        io,
+        sync::{Mutex, MutexGuard},
+    };
+
+    /// The general log, which is read afterwards.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn text(&self) -> MutexGuard<'_, Vec<u8>> {
+            self.0.lock().unwrap()
+        }
+    }
+
+    impl io::Write for Log {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.text().write(text)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn fault() -> Fault {
+        let fault = UpstreamFault::new(UpstreamKind::Unreachable, Cause::Reset)
+            .with_request_id(Some("theirs \"1\"".to_owned()))
+            .with_tried(Some("first: refused, second: unsent".to_owned()));
+        fault.into()
+    }
+
+    /// A request comes to its end.
+    fn request(options: &Options, fault: Option<Fault>, is_whole: bool) {
+        let metrics = Metrics::new();
+        let route = Arc::new(RouteMetrics::new(&metrics, "POST /\u{e9}\n", [&[], &[]]));
+        let peer = Peer::new([127, 0, 0, 1].into(), false, &[].into());
+        let mut request = Request::post("/x").body(()).unwrap();
+        let record = Record::start(&mut request, options, &peer);
+        record.set_route(&route);
+        if is_whole {
+            record.set_caller(Some(&Principal::new(Arc::new(Account::new("acme")), "0123456789")));
+            record.set_provider(Duration::from_millis(2));
+        }
+        let mut answer = Response::new(());
+        answer.headers_mut().insert(request_id::HEADER, HeaderValue::from_static("ours"));
+        answer.extensions_mut().insert(Attempts::default());
+        if let Some(fault) = fault {
+            answer.extensions_mut().insert(fault);
+        }
+        record.answered(&mut answer, &route);
+        record.sent(5);
+        if is_whole {
+            record.ended();
+        }
+    }
+
+    /// Whoever reads lines as people do reads what machines do.
+    #[test]
+    fn both_kinds_of_lines_say_the_same() {
+        let log = Log::default();
+        let writer = log.clone();
+        let format = tracing_subscriber::fmt().json().flatten_event(true).with_target(false);
+        let subscriber = format.with_writer(move || writer.clone()).finish();
+        let _log = tracing::subscriber::set_default(subscriber);
+        for (fault, is_whole) in [(None, true), (None, false), (Some(fault()), true)] {
+            let lines = Arc::<AccessLog>::default();
+            let mut options = Options { lines: Some(lines.clone()), ..Options::of_tests() };
+            request(&options, fault.clone(), is_whole);
+            options.lines = None;
+            request(&options, fault, is_whole);
+            let general = std::mem::take(&mut *log.text());
+            let [own, general] = [lines.discard().into_bytes(), general].map(|line| {
+                let mut line: Value = serde_json::from_slice(&line).unwrap();
+                for differs in ["timestamp", "trace_id", "duration_ms"] {
+                    assert!(line.as_object_mut().unwrap().remove(differs).is_some(), "{line}");
+                }
+                line
+            });
+            assert_eq!(own, general);
+        }
+    }
 }

@@ -142,9 +142,10 @@ impl Parts {
     ///
     /// When some of it has panicked.
     pub(super) fn join(self) -> Result<(), Failure> {
-        let ended = self.relays.into_iter().try_for_each(RelayThread::join);
+        // One that has failed does not keep the others from their end.
+        let ended: Vec<_> = self.relays.into_iter().map(RelayThread::join).collect();
         self.traces.iter().for_each(|(_, traces)| traces.stop());
-        ended
+        ended.into_iter().collect()
     }
 
     /// How the listener treats its clients.

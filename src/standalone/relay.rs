@@ -34,9 +34,10 @@ impl RelayThread {
         let settings = plan.callbacks.settings(config);
         let sender =
             callback::Sender::new(plan.callbacks.guard.clone(), settings.timeout, &Roots::system());
-        let count = plan.process.metrics.clone();
+        let metrics = &plan.process.metrics;
+        let events = callback::Event::ALL.map(|event| metrics.callbacks(event.as_str()));
         let relay = Relay::new(plan.ledger.clone(), plan.results(), sender, settings)
-            .counted(move |event| count.callbacks(event).increment(1));
+            .counted(move |event| events[event as usize].increment(1));
         let (wake, patience) = (plan.callbacks.wake.clone(), config.server.drain_timeout.get());
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Worker)?;

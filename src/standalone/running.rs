@@ -126,6 +126,10 @@ impl Running {
         match runtime.block_on(self.run()) {
             End::Drained => self.join(),
             End::Impatient => {
+                // The workers are not waited for, nor is what they have to say left behind.
+                if let Some(lines) = &self.lines {
+                    lines.flush();
+                }
                 tracing::warn!("stopped at once by a second signal");
                 Ok(())
             }

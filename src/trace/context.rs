@@ -50,7 +50,7 @@ impl TraceContext {
     /// Trace Context Level 2, section 3.2; of a later version, what this one knows of it (section 4.1).
     fn parse(value: &[u8]) -> Option<Self> {
         let (known, rest) = value.split_at_checked(LEN)?;
-        let is_whole = match bytes_of(&known[..2])? {
+        let is_whole = match hex::read(&known[..2])? {
             [0] => rest.is_empty(),
             [0xff] => false,
             [_] => matches!(rest, [] | [b'-', ..]),
@@ -58,9 +58,9 @@ impl TraceContext {
         if !is_whole || [known[2], known[35], known[52]] != [b'-'; 3] {
             return None;
         }
-        let trace_id = u128::from_be_bytes(bytes_of(&known[3..35])?);
-        let span_id = u64::from_be_bytes(bytes_of(&known[36..52])?);
-        let [flags] = bytes_of(&known[53..])?;
+        let trace_id = u128::from_be_bytes(hex::read(&known[3..35])?);
+        let span_id = u64::from_be_bytes(hex::read(&known[36..52])?);
+        let [flags] = hex::read(&known[53..])?;
         (trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, flags })
     }
 
@@ -104,28 +104,6 @@ impl TraceId {
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
-}
-
-/// The bytes that these digits are, all of them `0` to `9` and `a` to `f`, two for each.
-fn bytes_of<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    // What is no digit has bits that no digit has.
-    const VALUES: [u8; 256] = {
-        let digits = b"0123456789abcdef";
-        let mut values = [0xf0; 256];
-        let mut digit: u8 = 0;
-        while digit < 16 {
-            values[digits[digit as usize] as usize] = digit;
-            digit += 1;
-        }
-        values
-    };
-    let (mut bytes, mut seen) = ([0; N], 0);
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
-        seen |= high | low;
-        *byte = high << 4 | low;
-    }
-    (seen & 0xf0 == 0).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use crate::support::gateway::Directory;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long the application beside the sidecar may take to stop, in seconds.
+const APPLICATION: u64 = 30;
 /// The oldest Kubernetes in which native sidecars need no feature gate, and the newest of which there are schemas.
 const VERSIONS: [&str; 2] = ["1.29", "1.37"];
 
@@ -164,7 +166,7 @@ fn every_configuration_fits_its_pod() {
         let has_delay = configuration["server"].get("drain_delay").is_some();
         assert_eq!(has_delay, name == "standalone", "{name}");
         // The sidecar's time begins when the application's has been used up.
-        let others = if name == "sidecar" { 30 } else { 0 };
+        let others = if name == "sidecar" { APPLICATION } else { 0 };
         let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
         let needed = others + drain(&configuration) + MARGIN;
         assert!(grace >= needed, "{name}: {grace} s of grace, and {needed} s needed");
@@ -241,6 +243,13 @@ fn the_sidecar_is_a_native_one() {
         *url,
         json!({ "name": "API_BASE_URL", "value": format!("http://localhost:{port}") })
     );
+    // The application is asked until everybody has heard that it goes; all that, and then the drain, has to fit.
+    let hook = &pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"];
+    let pause: u64 = match hook.as_array().unwrap().as_slice() {
+        [sleep, seconds] if sleep == "sleep" => seconds.as_str().unwrap().parse().unwrap(),
+        _ => panic!("{hook}"),
+    };
+    assert!((1..=APPLICATION).contains(&pause), "{pause}");
 }
 
 #[test]

@@ -480,10 +480,7 @@ impl Gateway {
 
     /// A page of the admin listener.
     pub async fn page(&self, path: &str) -> Value {
-        // What it tells is searched for secrets too.
-        let mut client = Client::connect(self.admin.unwrap(), self.answers.clone()).await;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-        let answer = client.send(request).await.answer("GET").await;
+        let answer = self.ask_admin(path).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         serde_json::from_slice(&answer.body).unwrap()
     }
@@ -508,11 +505,16 @@ impl Gateway {
         .await;
     }
 
-    /// Asks the admin listener; the status.
-    pub async fn probe(&self, path: &str) -> u16 {
-        let mut client = Client::connect(self.admin.unwrap(), Arc::default()).await;
+    /// Asks the admin listener. What it tells is searched for secrets too.
+    pub async fn ask_admin(&self, path: &str) -> Answer {
+        let mut client = Client::connect(self.admin.unwrap(), self.answers.clone()).await;
         let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-        client.send(request).await.answer("GET").await.status
+        client.send(request).await.answer("GET").await
+    }
+
+    /// The same; the status.
+    pub async fn probe(&self, path: &str) -> u16 {
+        self.ask_admin(path).await.status
     }
 }
 

@@ -19,6 +19,7 @@ pub mod envelope;
 pub mod events;
 pub mod gateway;
 pub mod http2;
+pub mod metrics;
 pub mod origin;
 pub mod store;
 pub mod tls;

@@ -3,6 +3,7 @@
 use super::support::{
     Gateway, Setup, Version, assert_fault,
     client::Ask,
+    gateway::Directory,
     http2::full,
     tls::{Authority, Identity, TlsProvider, expired},
 };
@@ -130,6 +131,28 @@ async fn a_provider_by_another_name() {
             let host = seen.fields.one("host").map(str::to_owned);
             let host = host.unwrap_or_else(|| seen.target.split('/').nth(2).unwrap().to_owned());
             assert_eq!(host, authority_of);
+        }
+    }
+}
+
+/// Without a file of authorities it is those of the system, wherever it keeps them.
+#[tokio::test]
+async fn whom_the_system_trusts() {
+    let (known, unknown) = (Authority::default(), Authority::default());
+    let directory = Directory::default();
+    directory.file("roots.pem", known.pem());
+    let roots = directory.path().join("roots.pem");
+    for (authority, is_trusted) in [(&known, true), (&unknown, false)] {
+        let provider = TlsProvider { clients: None, alpn: HTTP1, versions: TLS13 };
+        let identity = authority.sign(&["127.0.0.1"], |_| {});
+        let (origin, _) = provider.start(&identity, |_| Response::new(full("yes"))).await;
+        let setup = Gateway::setup().env("SSL_CERT_FILE", roots.to_str().unwrap());
+        let setup = setup.upstream("provider", &format!("https://{}", origin.address), "");
+        let gateway = setup.route("/x", "provider", "").start().await;
+        let answer = gateway.get("/x").await;
+        match is_trusted {
+            true => answer.assert_ok("yes"),
+            false => assert_fault(&answer, &gateway.catalog, UNREACHABLE),
         }
     }
 }

@@ -2,7 +2,7 @@ use super::{
     PostgresError,
     url::{PostgresUrl, SslMode},
 };
-use crate::forward::Roots;
+use crate::{certificate, forward::Roots};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -13,7 +13,7 @@ use rustls::{
         CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature,
         verify_tls13_signature,
     },
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
 use std::{fmt::Display, path::Path, sync::Arc};
@@ -78,11 +78,7 @@ impl Trusted {
             file: file.to_owned(),
             error: error.to_string(),
         };
-        let found = CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))?;
-        let itself = found.collect::<Result<Vec<_>, _>>().map_err(|error| unusable(&error))?;
-        if itself.is_empty() {
-            return Err(unusable(&"there is no certificate in it"));
-        }
+        let itself = certificate::certificates(file).map_err(|error| unusable(&error))?;
         let mut authorities = RootCertStore::empty();
         for certificate in &itself {
             authorities.add(certificate.clone()).map_err(|error| unusable(&error))?;
