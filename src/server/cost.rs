@@ -95,7 +95,7 @@ impl Bench {
         black_box(answer);
     }
 
-    /// Nanoseconds for each of a batch, with what is done about all of them together.
+    /// Nanoseconds for each of a batch.
     fn batch(&self, kind: Kind) -> f64 {
         let options = self.options(kind);
         let began = Instant::now();

@@ -2,7 +2,7 @@
 
 use super::stores::{Health, Stores, is_up};
 use crate::{
-    config::Config,
+    config::{Config, Secret},
     gateway::Plan,
     server::{
         admin::{Access, Admin, Page},
@@ -26,12 +26,13 @@ pub(super) fn admin(
             (plan.clone(), stopping.clone(), stores.ledger_health(config));
         move || not_ready(&plan, &stopping, &ledger)
     });
-    Admin { access: access(config, address), not_ready, pages: pages(config, plan, stores, tls) }
+    let access = access(config.server.admin_token.as_ref(), address);
+    Admin { access, not_ready, pages: pages(config, plan, stores, tls) }
 }
 
 /// Who may see more than whether the gateway is alive and ready.
-fn access(config: &Config, address: Option<SocketAddr>) -> Access {
-    match &config.server.admin_token {
+fn access(token: Option<&Secret>, address: Option<SocketAddr>) -> Access {
+    match token {
         Some(token) => Access::Token(token.expose().into()),
         None if address.is_some_and(|address| !address.ip().is_loopback()) => Access::Nobody,
         None => Access::Anybody,
@@ -85,4 +86,29 @@ fn metrics(
         plan.measure();
         plan.process.metrics.render()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_see_more() {
+        let token: Secret = "a token".parse().unwrap();
+        for (address, is_local) in [
+            ("127.0.0.1:9", true),
+            ("127.1.2.3:9", true),
+            ("[::1]:9", true),
+            ("0.0.0.0:9", false),
+            ("[::]:9", false),
+            ("10.0.0.1:9", false),
+            ("[fd00::1]:9", false),
+        ] {
+            let address = Some(address.parse().unwrap());
+            assert!(matches!(access(Some(&token), address), Access::Token(_)), "{address:?}");
+            let found = access(None, address);
+            assert_eq!(matches!(found, Access::Anybody), is_local, "{address:?}");
+            assert_eq!(matches!(found, Access::Nobody), !is_local, "{address:?}");
+        }
+    }
 }
