@@ -206,6 +206,8 @@ async fn what_is_written_of_exists() {
     let origin = Origin::ok("yes").await;
     let gateway = Gateway::to(&origin).await;
     gateway.get("/x").await.assert_ok("yes");
+    // The first one is an increase.
+    assert_eq!(gateway.metrics().await.one("tollgate_unmatched_total", &[]), 0.0);
     let page = gateway.ask_admin("/metrics").await;
     let described: BTreeSet<&str> = page
         .text()
