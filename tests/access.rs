@@ -628,10 +628,15 @@ mod shared {
 
     /// A gateway that counts in this Redis: a quota of 50 an hour for each policy, and a path of that name.
     async fn gateway(redis: &str, origin: &Origin) -> Gateway {
+        limited(redis, origin, &["closed", "open", "local"]).await
+    }
+
+    /// A route for each of these policies, and a limit of it.
+    async fn limited(redis: &str, origin: &Origin, policies: &[&str]) -> Gateway {
         let mut setup = Gateway::setup()
             .server(&format!("limits = \"{redis}\"\nlimits_timeout = \"2s\""))
             .upstream("provider", &origin.url(), "");
-        for policy in ["closed", "open", "local"] {
+        for policy in policies {
             setup = setup
                 .tables(&format!(
                     "[[limit]]\nname = \"{policy}\"\nkey = \"route\"\nrate = \"50/h\"\non_store_failure = \"{policy}\""
@@ -700,16 +705,7 @@ mod shared {
     async fn without_redis_a_gateway_is_ready_whose_limits_do_without() {
         let mut redis = RedisServer::start(&[]);
         let origin = Origin::ok("ok").await;
-        let limits = format!("limits = \"{}\"", redis.url());
-        let mut setup = Gateway::setup().server(&limits).upstream("provider", &origin.url(), "");
-        for policy in ["open", "local"] {
-            setup = setup
-                .tables(&format!(
-                    "[[limit]]\nname = \"{policy}\"\nkey = \"route\"\nrate = \"50/h\"\non_store_failure = \"{policy}\""
-                ))
-                .route(&format!("/{policy}"), "provider", &format!("limits = [\"{policy}\"]"));
-        }
-        let gateway = setup.start().await;
+        let gateway = limited(&redis.url(), &origin, &["open", "local"]).await;
         gateway.get("/open").await.assert_ok("ok");
         redis.kill();
         gateway.get("/open").await.assert_ok("ok");

@@ -287,15 +287,7 @@ async fn counts_go_on() {
     }
     go.notify_one();
     assert_eq!(waits.answer("GET").await.status, 200);
-    let all = soon("all of them", async {
-        loop {
-            let all = gateway.metrics().await;
-            if all.sum("http_server_request_duration_seconds_count", &[]) == 4.0 {
-                return all;
-            }
-        }
-    })
-    .await;
+    let all = gateway.metrics_of(4).await;
     let (few, slow) = ("http_route=\"* /few\"", "http_route=\"* /slow\"");
     assert_eq!(all.one("tollgate_requests_total", &[few]), 3.0);
     assert_eq!(all.one("tollgate_requests_total", &[slow]), 1.0);

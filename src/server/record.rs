@@ -191,19 +191,19 @@ impl Record {
     /// The one line of a request, when its answer is at its end.
     ///
     /// Of the request itself it has the method and the id alone: paths and queries carry other people's secrets.
-    fn log(&self, head: &Head, now: Instant, is_whole: bool) {
+    fn log(&self, head: &Head, took: Duration, is_whole: bool) {
         match &self.lines {
-            Some(lines) => self.write_line(lines, head, now, is_whole),
-            None => self.trace_line(head, now - self.started, is_whole),
+            Some(lines) => self.write_line(lines, head, took, is_whole),
+            None => self.trace_line(head, took, is_whole),
         }
     }
 
-    fn write_line(&self, lines: &AccessLog, head: &Head, now: Instant, is_whole: bool) {
+    fn write_line(&self, lines: &AccessLog, head: &Head, took: Duration, is_whole: bool) {
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
         }
         let Head { status, fault, attempts, id } = head;
-        lines.line(now, |line| {
+        lines.line(self.started + took, |line| {
             line.text(name!("request_id"), text_of(id.as_ref()));
             if let Some(id) = self.trace_id() {
                 line.word(name!("trace_id"), id.as_str());
@@ -226,7 +226,7 @@ impl Record {
             if let Some(provider) = self.provider() {
                 line.number(name!("provider_ms"), millis(provider));
             }
-            line.number(name!("duration_ms"), millis(now - self.started));
+            line.number(name!("duration_ms"), millis(took));
             line.number(name!("bytes"), self.bytes.load(Ordering::Relaxed));
             if !is_whole {
                 line.yes(name!("broken_off"));
@@ -305,8 +305,7 @@ impl WatchAttempts for Record {
 /// Whoever knew it last is done with it: the answer is at its end, or nobody wants it any more.
 impl Drop for Record {
     fn drop(&mut self) {
-        let now = Instant::now();
-        let took = now - self.started;
+        let took = self.started.elapsed();
         let is_whole = self.whole.load(Ordering::Relaxed);
         let head = self.head.take();
         if let Some(recording) = &self.recording {
@@ -318,7 +317,7 @@ impl Drop for Record {
                     route.ended(took, self.bytes.load(Ordering::Relaxed), is_whole);
                 }
                 if self.logs {
-                    self.log(&head, now, is_whole);
+                    self.log(&head, took, is_whole);
                 }
             }
             None if self.logs => {

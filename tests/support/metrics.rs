@@ -1,6 +1,6 @@
 //! `/metrics`, read as strictly as Prometheus does, and more so.
 
-use super::Gateway;
+use super::{Gateway, soon};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a gateway has counted, by series.
@@ -64,5 +64,19 @@ impl Gateway {
         let kind = page.fields.one("content-type").unwrap();
         assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
         Metrics::parse(page.text())
+    }
+
+    /// When so many requests are counted: each is when its answer has left.
+    pub async fn metrics_of(&self, requests: u32) -> Metrics {
+        soon("all of them", async {
+            loop {
+                let all = self.metrics().await;
+                let counted = all.sum("http_server_request_duration_seconds_count", &[]);
+                if counted == f64::from(requests) {
+                    return all;
+                }
+            }
+        })
+        .await
     }
 }
